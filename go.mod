@@ -1,0 +1,3 @@
+module github.com/cashew-proxy/cashew
+
+go 1.26

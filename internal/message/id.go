@@ -1,0 +1,29 @@
+// Package message has what the state machines of the data plane pass to each other: connection
+// ids, tickets, requests and failures.
+//
+// All of it is loop-confined: one worker's goroutine owns every value.
+package message
+
+// ConnID names one connection of one worker: slot<<32 | generation. A slot is reused, an id is not
+// (until its generation wraps after 2^32 connections in one slot), so that a stale id is recognised
+// and ignored. Zero is no connection: generations start at one.
+type ConnID uint64
+
+// NewConnID joins a slot and a generation.
+func NewConnID(slot, generation uint32) ConnID {
+	return ConnID(slot)<<32 | ConnID(generation)
+}
+
+// Slot is the index of the connection in its worker's table.
+func (id ConnID) Slot() uint32 { return uint32(id >> 32) }
+
+// Generation counts the connections that have used the slot.
+func (id ConnID) Generation() uint32 { return uint32(id) }
+
+// Ticket is the receipt for one request or fragment given to a server connection. Whoever holds it
+// can find the client's place in line again, or see that it is gone. It is a value of 16 bytes.
+type Ticket struct {
+	Client   ConnID
+	Sequence uint32 // the request's number among the client's requests; wraps
+	Fragment uint32 // the fragment's index in its request; 0 for a whole request
+}

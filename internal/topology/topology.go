@@ -1,0 +1,99 @@
+// Package topology has the immutable picture of the world that the workers act on: pools, their
+// servers, their rings and settings, under one epoch number.
+//
+// The control plane builds a Snapshot, publishes it, and never touches it again; any goroutine may
+// read it. A request uses one snapshot from beginning to end.
+package topology
+
+import (
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/hashkit"
+	"github.com/cashew-proxy/cashew/internal/ring"
+)
+
+// Protocol is what a pool's clients and servers speak.
+type Protocol uint8
+
+// The protocols.
+const (
+	Memcached Protocol = iota
+	Redis
+)
+
+// Snapshot is one consistent topology.
+type Snapshot struct {
+	Epoch uint64
+	Pools []*Pool // in twemproxy's order: by length of the name, then by bytes
+
+	// MemoryLimit bounds the bytes buffered by one worker; 0 is no bound.
+	MemoryLimit int64
+}
+
+// Pool is a listener's servers with one protocol, one distribution and one set of settings.
+type Pool struct {
+	Name     string
+	Index    int // position in Snapshot.Pools
+	Protocol Protocol
+	Listen   Listen
+	Servers  []*Server // in twemproxy's order: by length of the ring name, then by bytes
+
+	Distribution ring.Distribution
+	Hash         hashkit.Func
+	HashTag      hashkit.Tag
+	Ring         ring.Ring // hash → index in Servers
+
+	Settings
+}
+
+// Listen is where a pool's clients connect, and how.
+type Listen struct {
+	Network   string // "tcp" or "unix"
+	Address   string // "host:port" with brackets for IPv6, or a path
+	Mode      uint32 // permissions of a unix socket; 0 leaves the umask's
+	Backlog   int
+	ReusePort bool
+}
+
+// Server is one backend of a pool. Its identity (pool name and Name) survives snapshots.
+type Server struct {
+	Pool    string
+	Name    string // the ring name, as twemproxy computes it; also the key of its statistics
+	Index   int    // position in Pool.Servers
+	Network string // "tcp" or "unix"
+	Address string // "host:port" with brackets for IPv6, or a path
+	Weight  int
+
+	// KeepAlive turns on TCP keepalive for connections to the server.
+	KeepAlive bool
+}
+
+// Settings are a pool's settings that the data plane obeys. Durations of zero mean "none".
+type Settings struct {
+	Timeout           time.Duration // a request's time from its arrival to its reply
+	ConnectTimeout    time.Duration // dial and handshake of a server connection
+	ClientIdleTimeout time.Duration
+	ClientConnections int  // most clients at once; 0 is no bound
+	ServerConnections int  // connections per server and worker, at least 1
+	Preconnect        bool // dial all ServerConnections at start
+	ClientKeepAlive   bool
+
+	Auth     string // password that clients must give, and that servers are given; "" is none
+	User     string // user name that goes with Auth; "" is the server's default user
+	Database int    // database of every server connection
+
+	FirstKey bool // commands with keys on several servers go to the first key's, unchecked
+
+	Limits
+}
+
+// Limits bound what one connection may make the proxy hold. Each has a counter for "hit".
+type Limits struct {
+	RequestBytes  int64         // one request, all its arguments
+	Arguments     int           // arguments of one request
+	InlineBytes   int           // one inline command, or one header line
+	Nesting       int           // depth of nested arrays in a reply
+	ClientOutput  int64         // unsent bytes of a client behind the reply being delivered
+	StalledClient time.Duration // a client that accepts no byte for so long is closed
+	ServerQueue   int64         // unsent request bytes of one server connection
+}
