@@ -1,0 +1,83 @@
+# cashew's verbs. `make help` lists them; `make check` is what has to pass before anything is merged.
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 10s
+# Flags of the measuring tool, for example: make bench BENCH='-quick -only 50c'
+BENCH    ?=
+
+# The race detector costs five to ten times the CPU, so it runs where goroutines meet and nowhere else.
+# internal/archtest fails when a room that starts goroutines or takes locks is missing here.
+RACE_ROOMS := stats eventloop proxy redisclient health control metrics admin daemon sim redistest memcachedtest
+
+# What `go build ./...` must accept. The one that is vetted has the poll(2) driver.
+CROSS      := linux/amd64 linux/arm64 darwin/arm64 darwin/amd64 freebsd/amd64
+CROSS_VET  := darwin/arm64
+
+LDFLAGS   := -s -w -X main.version=$(VERSION)
+GO_DIRS    = $(wildcard cmd internal bench)
+RACE_PKGS  = $(foreach r,$(RACE_ROOMS),$(if $(wildcard internal/$(r)/*_test.go),./internal/$(r)/...)) \
+             $(if $(wildcard cmd/cashew/*_test.go),./cmd/...)
+
+# The version comes from git describe above; Go's own stamp fails in checkouts owned by someone else.
+export GOFLAGS := $(filter-out -buildvcs=%,$(GOFLAGS)) -buildvcs=false
+# A workspace file of the surroundings would change what is built.
+export GOWORK := off
+# Distributions install nutcracker where only root looks.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build demo test race fuzz lint fmt cross check bench clean peers
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+build: ## bin/cashew: static, with its version
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/cashew ./cmd/cashew
+
+demo: build ## build, then run cashew in front of servers of its own
+	bin/cashew demo
+
+peers:
+	@scripts/peers.sh redis-server memcached nutcracker
+
+test: peers ## install missing peers, then run every test
+	go test -shuffle=on -timeout 5m ./...
+
+race: ## the race detector over the rooms with goroutines
+	@scripts/peers.sh cc redis-server memcached nutcracker
+	$(if $(strip $(RACE_PKGS)),CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m $(RACE_PKGS),@echo "race: no room with goroutines has tests yet")
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+tools/bin/.built: tools/go.mod tools/go.sum
+	cd tools && go build -o bin/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck
+	@touch $@
+
+lint: tools/bin/.built ## go vet, staticcheck, gofumpt (reports, changes nothing)
+	go vet ./...
+	tools/bin/staticcheck ./...
+	@unformatted=$$(tools/bin/gofumpt -l $(GO_DIRS)); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
+
+fmt: tools/bin/.built ## format every Go file
+	tools/bin/gofumpt -w $(GO_DIRS)
+
+cross: ## compile for every supported system
+	@set -e; for target in $(CROSS); do \
+		echo "build $$target"; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go build ./...; \
+	done; \
+	echo "vet $(CROSS_VET)"; \
+	GOOS=$(firstword $(subst /, ,$(CROSS_VET))) GOARCH=$(lastword $(subst /, ,$(CROSS_VET))) CGO_ENABLED=0 go vet ./...
+
+check: lint cross test race fuzz ## everything above that judges; under 15 minutes on two cores
+
+bench: build ## measure against nutcracker and no proxy (BENCH='-quick …')
+	@scripts/peers.sh redis-server redis-benchmark nutcracker
+	go build -o bin/cashew-bench ./bench
+	bin/cashew-bench -cashew bin/cashew -out bench/results $(BENCH)
+
+clean: ## remove what was built
+	rm -rf bin tools/bin
