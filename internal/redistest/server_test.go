@@ -1,0 +1,42 @@
+package redistest
+
+import (
+	"net"
+	"testing"
+)
+
+func TestServerAnswersAndEnds(t *testing.T) {
+	var addr string
+	t.Run("one test", func(t *testing.T) {
+		addr = StartServer(t)
+		if err := ping(addr); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if conn, err := net.Dial("tcp", addr); err == nil {
+		conn.Close()
+		t.Errorf("the server at %s outlived its test", addr)
+	}
+}
+
+func TestServersDoNotShareAPort(t *testing.T) {
+	if a, b := StartServer(t), StartServer(t); a == b {
+		t.Errorf("two servers at %s", a)
+	}
+}
+
+func TestServerWithPassword(t *testing.T) {
+	StartServer(t, "--requirepass", "secret")
+}
+
+func TestTakenPortIsReported(t *testing.T) {
+	addr := StartServer(t)
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The later --port wins, so this attempt meets the first server's port.
+	if got, err := start(t, binary, []string{"--port", port}); err == nil {
+		t.Errorf("a second server claims to have started at %s", got)
+	}
+}
