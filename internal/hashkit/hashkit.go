@@ -66,6 +66,11 @@ func (t Tag) Slice(key []byte) []byte {
 	if !t.Set {
 		return key
 	}
+	return t.between(key)
+}
+
+// between is Slice for a tag that is set. It stands alone so that Slice is inlined.
+func (t Tag) between(key []byte) []byte {
 	open := bytes.IndexByte(key, t.Open)
 	if open < 0 {
 		return key
