@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseCSVCountsFromTheEnd(t *testing.T) {
+	out := `"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"` + "\n" +
+		`"SET a","b xxx","1234.50","0.4","0.1","0.25","0.9","1.75","3.0"` + "\n"
+	s, err := parseCSV(out)
+	if err != nil || s.Throughput != 1234.5 || s.P50 != 0.25 || s.P99 != 1.75 {
+		t.Errorf("have %+v, %v", s, err)
+	}
+	for _, bad := range []string{"", "Could not connect", `"GET","x","1","1","1","1","1","1"`} {
+		if s, err := parseCSV(bad); err == nil {
+			t.Errorf("parseCSV(%q) = %+v, want an error", bad, s)
+		}
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		v    []float64
+		want float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 2, 9}, 3}} {
+		if got := median(c.v); got != c.want {
+			t.Errorf("median(%v) = %v, want %v", c.v, got, c.want)
+		}
+	}
+}
+
+// twoRounds is a machine that was twice as fast in the second round for everybody.
+func twoRounds() result {
+	return result{
+		Workload: workload{Name: "w", bars: []bar{{throughput, nutcracker, 2}, {proxyCPU, nutcracker, 0.4}}},
+		Samples: []sample{
+			{Target: cashew, Round: 0, Throughput: 200, ProxyCPU: 5},
+			{Target: nutcracker, Round: 0, Throughput: 100, ProxyCPU: 10},
+			{Target: nutcracker, Round: 1, Throughput: 200, ProxyCPU: 5},
+			{Target: cashew, Round: 1, Throughput: 400, ProxyCPU: 2.5},
+		},
+	}
+}
+
+func TestRatioPairsRounds(t *testing.T) {
+	r := twoRounds()
+	if v, ok := r.ratio(throughput, cashew, nutcracker); !ok || v != 2 {
+		t.Errorf("throughput: have %v, %v", v, ok)
+	}
+	if v, ok := r.ratio(proxyCPU, cashew, nutcracker); !ok || v != 0.5 {
+		t.Errorf("proxy CPU: have %v, %v", v, ok)
+	}
+	if v, ok := r.ratio(throughput, cashew, direct); ok {
+		t.Errorf("there is no direct run, but a ratio: %v", v)
+	}
+}
+
+func TestBarsAreMarked(t *testing.T) {
+	rep := &report{Targets: []string{cashew, nutcracker}, Results: []result{twoRounds()}}
+	var b bytes.Buffer
+	rep.markdown(&b)
+	for _, want := range []string{
+		"| w | throughput ≥ 2 of nutcracker | 2.000 | reached |",
+		"| w | proxy CPU ≤ 0.4 of nutcracker | 0.500 | **missed** |",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no line %q in\n%s", want, b.String())
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	o, err := parseFlags([]string{"-quick", "-targets", "direct,cashew", "-only", "50c$"})
+	if err != nil || o.rounds != 1 || len(o.targets) != 2 || o.only.MatchString("get-50c-P16") {
+		t.Errorf("have %+v, %v", o, err)
+	}
+	for _, bad := range []string{"-targets=redis", "-only=(", "-rounds=0", "extra"} {
+		if _, err := parseFlags([]string{bad}); err == nil {
+			t.Errorf("%s is accepted", bad)
+		}
+	}
+}
+
+// needPeers fails the test if a program that is measured against is not installed.
+func needPeers(t *testing.T) {
+	t.Helper()
+	for _, p := range []string{"redis-server", "redis-benchmark", "nutcracker"} {
+		if _, err := exec.LookPath(p); err != nil {
+			t.Fatalf("this test needs a real %s: scripts/peers.sh installs it: %v", p, err)
+		}
+	}
+}
+
+func peerOptions(t *testing.T, dir string) *options {
+	t.Helper()
+	needPeers(t)
+	o, err := parseFlags([]string{"-quick", "-only", "get-50c$", "-targets", "direct,nutcracker", "-out", dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.seconds = 0.05 // shorter still: only that there are figures matters
+	return o
+}
+
+func TestRunMeasures(t *testing.T) {
+	dir := t.TempDir()
+	var table bytes.Buffer
+	if err := run(t.Context(), peerOptions(t, dir), &table); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("raw data: %v, %v", files, err)
+	}
+	raw, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rep report
+	if err := json.Unmarshal(raw, &rep); err != nil {
+		t.Fatal(err)
+	}
+	if len(rep.Results) != 1 || len(rep.Results[0].Samples) != 2 {
+		t.Fatalf("have %+v, want one workload with two samples", rep.Results)
+	}
+	for _, s := range rep.Results[0].Samples {
+		if s.Throughput <= 0 || s.P50 <= 0 || s.P99 < s.P50 || s.ServersCPU <= 0 || (s.ProxyCPU > 0) != (s.Target == nutcracker) {
+			t.Errorf("impossible figures: %+v", s)
+		}
+	}
+	if !strings.Contains(table.String(), "| get-50c | nutcracker |") {
+		t.Errorf("no row for nutcracker in\n%s", table.String())
+	}
+}
+
+// TestStopEndsEverything: whatever interrupts the run, no server stays behind.
+func TestStopEndsEverything(t *testing.T) {
+	dir := t.TempDir()
+	o := peerOptions(t, "")
+	f, err := startFleet(t.Context(), o, dir)
+	defer f.stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.processes) != 4 {
+		t.Errorf("%d processes, want three servers and a proxy", len(f.processes))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := f.preload(workloads[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.targets[0].load(ctx, workloads[0], 1_000_000_000); err == nil {
+		t.Error("a cancelled run has no error")
+	}
+	f.stop()
+	for _, p := range f.processes {
+		if err := p.ping(); err == nil {
+			t.Errorf("%s still answers", p.name)
+		}
+	}
+}
+
+func TestMissingKeysFailTheRun(t *testing.T) {
+	o := peerOptions(t, "")
+	f, err := startFleet(t.Context(), o, t.TempDir())
+	defer f.stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.targets[1].load(t.Context(), workloads[0], 100)
+	if err == nil || !strings.Contains(err.Error(), "100 keys were not where") {
+		t.Errorf("have %v", err)
+	}
+}
+
+func TestStartTellsWhy(t *testing.T) {
+	needPeers(t)
+	f := &fleet{dir: t.TempDir()}
+	defer f.stop()
+	p, err := f.newProcess("broken", "redis-server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	err = start(t.Context(), p, "--port", "nonsense")
+	if err == nil || !strings.Contains(err.Error(), "broken did not come up: it ended") {
+		t.Errorf("have %v", err)
+	}
+	if d := time.Since(begin); d > 9*time.Second {
+		t.Errorf("noticed only after %v", d)
+	}
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// sample is one run of one workload against one target.
+type sample struct {
+	Target     string
+	Round      int
+	Requests   int
+	Throughput float64 // requests per second
+	P50, P99   float64 // latency seen by the client, ms
+	ProxyCPU   float64 // µs per request, user and system; 0 without a proxy
+	ServersCPU float64 // µs per request, all servers of the target together
+}
+
+// limit bounds one run. The slowest takes some ten seconds; more means that something hangs.
+const limit = 3 * time.Minute
+
+// load runs a workload with n requests against the target.
+func (t *target) load(ctx context.Context, w workload, n int) (sample, error) {
+	fail := func(err error) (sample, error) {
+		return sample{}, fmt.Errorf("%s, %s: %w%s", w.Name, t.name, err, t.log())
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	cmd := benchmark(ctx, t.port, w, n)
+	var out, complaints bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+
+	missed, err := misses(t.servers)
+	if err != nil {
+		return fail(err)
+	}
+	proxy, servers, err := t.cpu()
+	if err != nil {
+		return fail(err)
+	}
+	if err := cmd.Run(); err != nil {
+		return fail(fmt.Errorf("redis-benchmark: %w: %s", err, complaints.String()))
+	}
+	proxyAfter, serversAfter, err := t.cpu()
+	if err != nil {
+		return fail(err)
+	}
+	missedAfter, err := misses(t.servers)
+	if err != nil {
+		return fail(err)
+	}
+	if missedAfter > missed {
+		return fail(fmt.Errorf("%d keys were not where they were looked for", missedAfter-missed))
+	}
+	if strings.Contains(complaints.String(), "Error from server") {
+		return fail(fmt.Errorf("redis-benchmark: %s", complaints.String()))
+	}
+	s, err := parseCSV(out.String())
+	if err != nil {
+		return fail(err)
+	}
+	s.Target, s.Requests = t.name, n
+	s.ProxyCPU = perRequest(proxyAfter-proxy, n)
+	s.ServersCPU = perRequest(serversAfter-servers, n)
+	return s, nil
+}
+
+// perRequest returns µs.
+func perRequest(d time.Duration, n int) float64 {
+	return float64(d.Nanoseconds()) / 1e3 / float64(n)
+}
+
+// benchmark returns the redis-benchmark command that makes the load.
+func benchmark(ctx context.Context, port int, w workload, n int) *exec.Cmd {
+	args := []string{
+		"-h", "127.0.0.1", "-p", strconv.Itoa(port), "--csv", "--precision", "3",
+		"-c", strconv.Itoa(w.Clients), "-P", strconv.Itoa(w.Pipeline),
+		"-n", strconv.Itoa(n), "-r", strconv.Itoa(w.keys.keys),
+	}
+	if w.value {
+		args = append(args, "-x") // the last argument comes from stdin: 1 MiB is too long for a command line
+	}
+	cmd := exec.CommandContext(ctx, "redis-benchmark", append(args, w.Args...)...)
+	cmd.SysProcAttr = childAttr()
+	if w.value {
+		cmd.Stdin = bytes.NewReader(bytes.Repeat([]byte("x"), w.keys.valueSize))
+	}
+	return cmd
+}
+
+// parseCSV reads the last line of redis-benchmark --csv: the command, requests per second, then the
+// latencies avg, min, p50, p95, p99, max in ms. The command may hold anything, so fields are counted
+// from the end.
+func parseCSV(out string) (sample, error) {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	last := lines[len(lines)-1]
+	fields := strings.Split(last, `","`)
+	if len(fields) < 8 {
+		return sample{}, fmt.Errorf("redis-benchmark says %.200q instead of figures", last)
+	}
+	fields = fields[len(fields)-7:]
+	number := make([]float64, len(fields))
+	for i, f := range fields {
+		var err error
+		if number[i], err = strconv.ParseFloat(strings.Trim(f, `"`), 64); err != nil {
+			return sample{}, fmt.Errorf("redis-benchmark's figures: %w", err)
+		}
+	}
+	return sample{Throughput: number[0], P50: number[3], P99: number[5]}, nil
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+)
+
+// describeMachine names everything that a figure depends on, one fact a line.
+func describeMachine(ctx context.Context, o *options, f *fleet) []string {
+	facts := []string{
+		"CPU: " + cpuModel() + fmt.Sprintf(", %d visible", runtime.NumCPU()),
+		"Kernel: " + runtime.GOOS + "/" + runtime.GOARCH + " " + readLine("/proc/sys/kernel/osrelease"),
+		"Load average at the start: " + readLine("/proc/loadavg"),
+		"Go of this tool: " + runtime.Version(),
+		"redis-server: " + output(ctx, "redis-server", "--version"),
+		"redis-benchmark: " + output(ctx, "redis-benchmark", "--version"),
+	}
+	for _, t := range f.targets {
+		switch t.name {
+		case nutcracker:
+			facts = append(facts, "nutcracker: "+output(ctx, t.proxy.path, "-V")+", "+checksum(t.proxy.path)+", run with -v 4")
+		case cashew:
+			facts = append(facts, "cashew: "+output(ctx, t.proxy.path, "-V")+", "+checksum(t.proxy.path)+", "+goVersion(ctx, t.proxy.path)+", no settings of its own")
+		case direct:
+			facts = append(facts, "direct: one redis-server that has all the keys, no proxy: half the servers, and the best case for the load generator")
+		}
+	}
+	if len(f.spread) > 0 {
+		facts = append(facts,
+			"Keys behind the proxies, by server: "+strings.Join(f.spread, ", "),
+			"Pool, the same for both proxies: "+strings.Join(strings.Fields(f.config), " "))
+	}
+	return facts
+}
+
+func cpuModel() string {
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.SplitSeq(string(b), "\n") {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}
+
+func readLine(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// output returns the first line that a program prints, to stdout or stderr.
+func output(ctx context.Context, program string, args ...string) string {
+	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
+	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	if err != nil && line == "" {
+		return "unknown"
+	}
+	return line
+}
+
+// goVersion returns the Go that built a binary.
+func goVersion(ctx context.Context, binary string) string {
+	s := output(ctx, "go", "version", binary)
+	return s[strings.LastIndex(s, " ")+1:]
+}
+
+// checksum tells builds of the same version apart.
+func checksum(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "sha256 unknown"
+	}
+	return fmt.Sprintf("sha256 %.6x", sha256.Sum256(b))
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The targets.
+const (
+	direct     = "direct"
+	nutcracker = "nutcracker"
+	cashew     = "cashew"
+)
+
+// keyspace is a set of keys of equal size, loaded before the runs: prefix and twelve digits.
+type keyspace struct {
+	prefix    string
+	keys      int
+	valueSize int // bytes
+}
+
+// The values of the large keyspaces fit the caches of no machine, and the memory of all.
+var (
+	small  = keyspace{"key:", 100_000, 32}
+	medium = keyspace{"medium:", 1_000, 16 << 10}
+	large  = keyspace{"large:", 64, 1 << 20}
+)
+
+// placeholder is what redis-benchmark replaces by twelve random digits.
+const placeholder = "__rand_int__"
+
+// workload is one row of the report.
+type workload struct {
+	Name     string
+	Clients  int
+	Pipeline int
+	Args     []string // the command, without a value
+
+	keys    keyspace
+	value   bool // append a value of the keyspace's size to the command
+	probe   int  // requests of the first, short run
+	atLeast int  // requests of a run, however fast or slow
+	bars    []bar
+}
+
+// bar is what cashew has to reach: the ratio of a metric between cashew and another target.
+type bar struct {
+	metric metric
+	than   string // the other target
+	limit  float64
+}
+
+// metric is a measured quantity that has bars.
+type metric uint8
+
+const (
+	throughput metric = iota // at least the limit
+	proxyCPU                 // at most the limit
+	serversCPU               // at most the limit
+)
+
+func (m metric) String() string {
+	return [...]string{"throughput", "proxy CPU", "servers' CPU"}[m]
+}
+
+// of takes the metric out of a sample.
+func (m metric) of(s sample) float64 {
+	return [...]float64{s.Throughput, s.ProxyCPU, s.ServersCPU}[m]
+}
+
+// reached says whether a ratio passes the bar.
+func (b bar) reached(ratio float64) bool {
+	if b.metric == throughput {
+		return ratio >= b.limit
+	}
+	return ratio <= b.limit
+}
+
+func (b bar) String() string {
+	sign := "≤"
+	if b.metric == throughput {
+		sign = "≥"
+	}
+	return fmt.Sprintf("%s %s %g of %s", b.metric, sign, b.limit, b.than)
+}
+
+// pipelined is the least number of requests of a pipelined run: fewer are over in a blink.
+const pipelined = 3_000_000
+
+var workloads = []workload{
+	get("get-1c", 1, 1, 5_000, 0,
+		bar{throughput, nutcracker, 0.9}),
+	get("get-50c", 50, 1, 20_000, 0,
+		bar{proxyCPU, nutcracker, 0.85}, bar{throughput, nutcracker, 1}),
+	get("get-1000c", 1000, 1, 20_000, 0,
+		bar{proxyCPU, nutcracker, 0.85}, bar{throughput, nutcracker, 0.95}, bar{serversCPU, direct, 0.5}),
+	get("get-50c-P16", 50, 16, 100_000, pipelined,
+		bar{proxyCPU, nutcracker, 0.35}, bar{throughput, nutcracker, 1.9}, bar{throughput, direct, 0.7}),
+	get("get-50c-P100", 50, 100, 200_000, pipelined,
+		bar{proxyCPU, nutcracker, 0.11}, bar{throughput, nutcracker, 4}, bar{throughput, direct, 0.85}),
+	mget("mget-10", 10, 10_000),
+	mget("mget-100", 100, 4_000,
+		bar{proxyCPU, nutcracker, 0.6}, bar{throughput, nutcracker, 1.3}),
+	set("set-16KiB", medium, 50, 4_000),
+	read("get-16KiB", medium, 50, 4_000),
+	set("set-1MiB", large, 10, 100),
+	read("get-1MiB", large, 10, 100),
+}
+
+func get(name string, clients, pipeline, probe, atLeast int, bars ...bar) workload {
+	w := read(name, small, clients, probe)
+	w.Pipeline, w.atLeast, w.bars = pipeline, atLeast, bars
+	return w
+}
+
+func read(name string, k keyspace, clients, probe int) workload {
+	return workload{Name: name, Clients: clients, Pipeline: 1, Args: []string{"GET", k.prefix + placeholder}, keys: k, probe: probe}
+}
+
+func set(name string, k keyspace, clients, probe int) workload {
+	w := read(name, k, clients, probe)
+	w.Args[0], w.value = "SET", true
+	return w
+}
+
+func mget(name string, keys, probe int, bars ...bar) workload {
+	w := read(name, small, 50, probe)
+	w.bars = bars
+	w.Args = append([]string{"MGET"}, strings.Fields(strings.Repeat(small.prefix+placeholder+" ", keys))...)
+	return w
+}
