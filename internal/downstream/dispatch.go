@@ -1,0 +1,214 @@
+package downstream
+
+import (
+	"github.com/cashew-proxy/cashew/internal/command"
+	"github.com/cashew-proxy/cashew/internal/fragment"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/resp"
+	"github.com/cashew-proxy/cashew/internal/stats"
+)
+
+// request is a whole request on its way through dispatch. bytes are borrowed unless owned.
+type request struct {
+	bytes []byte
+	args  []resp.Arg
+	owned bool // bytes are a pool buffer that whoever sends them may take
+}
+
+func (r *request) arg(i int) []byte {
+	a := r.args[i]
+	return r.bytes[a.Off : a.Off+a.Len]
+}
+
+// request dispatches a request that came whole.
+func (s *Session) request(b []byte, p *resp.RequestParser) {
+	r := request{bytes: b, args: p.Args}
+	if p.Inline {
+		s.inlineRequest(b)
+		return
+	}
+	s.dispatch(&r)
+}
+
+// requestOwned dispatches a request that had to be stored, and disposes of where it was.
+func (s *Session) requestOwned(p *partial) {
+	if p.parser.Inline {
+		s.inlineRequest(p.buf)
+	} else {
+		r := request{bytes: p.buf, args: p.parser.Args, owned: true}
+		s.dispatch(&r)
+		if !r.owned {
+			p.buf = nil // it was taken
+		}
+	}
+	s.desk.putPartial(p)
+}
+
+// inlineRequest dispatches the request that an inline command stands for.
+func (s *Session) inlineRequest(line []byte) {
+	d := s.desk
+	b, err := resp.AppendInline(d.line[:0], line)
+	if err != nil {
+		s.protocolError(err)
+		return
+	}
+	d.line = b[:0]
+	lim := s.limits()
+	if len(b) == 0 {
+		return
+	}
+	if _, err := d.inline.Next(b, &lim); err != nil {
+		d.inline.Reset()
+		s.protocolError(err)
+		return
+	}
+	r := request{bytes: b, args: d.inline.Args}
+	s.dispatch(&r)
+}
+
+// dispatch decides what becomes of a request.
+func (s *Session) dispatch(r *request) {
+	if len(r.args) == 0 {
+		return // "*0": Redis skips it too
+	}
+	s.counters.Inc(stats.Requests)
+	spec := command.Lookup(r.arg(0))
+	if spec != nil && spec.Simple && spec.Arity == len(r.args) && s.authed {
+		s.sendTo(s.desk.Router.Pick(s.Pool, r.arg(spec.FirstKey)), r) // fast path: GET and its like
+		return
+	}
+	s.dispatchSlow(spec, r)
+}
+
+// dispatchSlow checks what the fast path need not, and branches by shape.
+func (s *Session) dispatchSlow(spec *command.Spec, r *request) {
+	d, argc := s.desk, len(r.args)
+	if spec == nil {
+		s.refuse(command.AppendUnknown(d.scratch[:0], argc, r.arg))
+		return
+	}
+	if spec.Container() {
+		if spec = spec.Resolve(argc, r.arg); spec == nil {
+			s.refuse(command.AppendUnknownSubcommand(d.scratch[:0], r.arg(0), r.arg(1)))
+			return
+		}
+	}
+	if !spec.Accepts(argc) {
+		s.refuse(command.AppendArity(d.scratch[:0], spec))
+		return
+	}
+	if !s.authed && !spec.Is(command.NoAuth) {
+		s.counters.Inc(stats.Unauthenticated)
+		s.answerLocally(append(d.scratch[:0], "-NOAUTH Authentication required\r\n"...))
+		return
+	}
+	switch spec.ShapeOf(argc, r.arg) {
+	case command.OneKey:
+		s.sendTo(d.Router.Pick(s.Pool, r.arg(spec.FirstKey)), r)
+	case command.Local:
+		s.local(spec, r)
+	case command.SplitArray, command.SplitPairs, command.SplitSum:
+		s.split(spec, r)
+	case command.SameServer:
+		s.sameServer(spec, r)
+	case command.AnyServer:
+		s.sendTo(d.Owner.AnyServer(s.Pool), r)
+	default:
+		s.refuse(command.AppendUnknown(d.scratch[:0], argc, r.arg))
+	}
+}
+
+// refuse answers a request that the proxy does not serve.
+func (s *Session) refuse(reply []byte) {
+	s.counters.Inc(stats.RefusedCommands)
+	s.answerLocally(reply)
+}
+
+// sendTo sends the whole request to one server.
+func (s *Session) sendTo(server int, r *request) {
+	d := s.desk
+	if s.overMemory() {
+		return
+	}
+	seq := s.inFlight.push(entry{})
+	err := d.Owner.Send(s, server, message.Ticket{Client: s.ID, Sequence: seq}, r.bytes, r.owned)
+	r.owned = false
+	if err != nil {
+		s.Fail(message.Ticket{Client: s.ID, Sequence: seq}, err)
+	}
+}
+
+// overMemory refuses a request when the worker's memory is used up.
+func (s *Session) overMemory() bool {
+	d := s.desk
+	if d.MemoryLimit == 0 || d.Pool.InUse() < d.MemoryLimit {
+		return false
+	}
+	s.counters.Inc(stats.MemoryRefused)
+	s.answerLocally(resp.AppendError(d.scratch[:0], "ERR "+message.ErrMemory.Text))
+	return true
+}
+
+// sameServer sends a command whose keys must live together. Keys are found as the server would find
+// them; where it would find none the request is the server's to refuse.
+func (s *Session) sameServer(spec *command.Spec, r *request) {
+	d := s.desk
+	keys := spec.AppendKeys(d.keys[:0], len(r.args), r.arg)
+	d.keys = keys[:0]
+	if len(keys) == 0 {
+		s.sendTo(d.Owner.AnyServer(s.Pool), r)
+		return
+	}
+	server := d.Router.Pick(s.Pool, r.arg(keys[0]))
+	if !s.Pool.FirstKey {
+		for _, k := range keys[1:] {
+			if d.Router.Pick(s.Pool, r.arg(k)) != server {
+				s.counters.Inc(stats.CrossServer)
+				s.answerLocally(append(d.scratch[:0], "-CROSSSLOT Keys in request don't hash to the same slot\r\n"...))
+				return
+			}
+		}
+	}
+	s.sendTo(server, r)
+}
+
+// split sends a request with many keys to the servers that own them. If one server owns all, the
+// request goes there as it is.
+func (s *Session) split(spec *command.Spec, r *request) {
+	d := s.desk
+	servers, one := d.serversOf(s, r, spec)
+	if one {
+		s.sendTo(int(servers[0]), r)
+		return
+	}
+	if s.overMemory() {
+		return
+	}
+	g := d.splitter.Split(d.Pool, spec.Shape, spec.Name, r.bytes, r.args[1:], servers, len(s.Pool.Servers))
+	s.counters.Inc(stats.SplitRequests)
+	s.counters.Add(stats.Fragments, uint64(len(g.Fragments)))
+	seq := s.inFlight.push(entry{group: g})
+	for i := range g.Fragments {
+		f := &g.Fragments[i]
+		t := message.Ticket{Client: s.ID, Sequence: seq, Fragment: uint32(i)}
+		b := f.Request
+		f.Request = nil
+		if err := d.Owner.Send(s, f.Server, t, b, true); err != nil {
+			s.Fail(t, err) // the group is gone; what was sent of it is answered to nobody
+			return
+		}
+	}
+}
+
+// serversOf returns the server of each key of a split command, and whether it is one and the same.
+func (d *Desk) serversOf(s *Session, r *request, spec *command.Spec) (servers []int32, one bool) {
+	step := fragment.Step(spec.Shape)
+	servers, one = d.servers[:0], true
+	for i := 1; i < len(r.args); i += step {
+		server := int32(d.Router.Pick(s.Pool, r.arg(i)))
+		servers = append(servers, server)
+		one = one && server == servers[0]
+	}
+	d.servers = servers
+	return servers, one
+}

@@ -1,0 +1,208 @@
+package downstream
+
+import (
+	"github.com/cashew-proxy/cashew/internal/bytebuf"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/resp"
+	"github.com/cashew-proxy/cashew/internal/stats"
+)
+
+// limits are the parser's, for the session as it is now.
+func (s *Session) limits() resp.Limits {
+	return resp.Limits{
+		Bytes:           s.Pool.RequestBytes,
+		Arguments:       s.Pool.Arguments,
+		Inline:          s.Pool.InlineBytes,
+		Unauthenticated: !s.authed,
+	}
+}
+
+// directSize is how much of an argument must be missing for it to be read past the shared buffer.
+const directSize = 32 << 10
+
+// Space returns where the next bytes should be read to: behind the first part of a large request, or
+// scratch.
+func (s *Session) Space(scratch []byte) []byte {
+	s.direct = toScratch
+	p := s.partial
+	if p == nil {
+		return scratch
+	}
+	missing := p.parser.Missing(len(p.buf))
+	if missing < directSize {
+		return scratch
+	}
+	if len(p.buf) == cap(p.buf) && !s.growPartial(missing) {
+		return scratch
+	}
+	s.direct = toPartial
+	n := min(cap(p.buf)-len(p.buf), missing)
+	return p.buf[len(p.buf) : len(p.buf)+n : len(p.buf)+n]
+}
+
+// growPartial makes room for some of the missing bytes: as many as have come already, so that an
+// announced length alone costs nothing.
+func (s *Session) growPartial(missing int) bool {
+	p, d := s.partial, s.desk
+	more := min(missing, max(len(p.buf), bytebuf.MapSize))
+	if d.MemoryLimit > 0 && d.Pool.InUse()+int64(more) > d.MemoryLimit {
+		s.refuseMemory()
+		return false
+	}
+	p.buf = d.Pool.Grow(p.buf, more)
+	return true
+}
+
+// refuseMemory closes a client whose request cannot be stored.
+func (s *Session) refuseMemory() {
+	s.counters.Inc(stats.MemoryRefused)
+	s.desk.Owner.ClientEvent(s, Overflowed, "memory_limit reached")
+	s.protocolEnd("ERR " + message.ErrMemory.Text)
+}
+
+// Received takes bytes from the client, borrowed, or read to where Space said.
+func (s *Session) Received(b []byte) {
+	d := s.desk
+	s.active = d.Now
+	if s.ending {
+		return
+	}
+	if s.partial != nil {
+		if b = s.receivedMore(b); b == nil {
+			s.afterRead()
+			return
+		}
+	}
+	lim := s.limits()
+	for len(b) > 0 {
+		n, err := d.parser.Next(b, &lim)
+		if err != nil {
+			d.parser.Reset()
+			s.protocolError(err)
+			break
+		}
+		if n == 0 {
+			s.keep(b, &d.parser)
+			break
+		}
+		s.request(b[:n], &d.parser)
+		if s.ending {
+			break
+		}
+		lim.Unauthenticated = !s.authed
+		b = b[n:]
+	}
+	s.afterRead()
+}
+
+// afterRead holds the client if it has asked for much.
+func (s *Session) afterRead() {
+	if s.inFlight.n >= requestsHigh {
+		s.hold(holdRequests)
+	}
+	s.holdForOutput()
+	if d := s.desk; d.MemoryLimit > 0 && s.partial == nil && d.Pool.InUse() > d.MemoryLimit/8*7 {
+		s.hold(holdMemory)
+		d.Held = true
+	}
+}
+
+// keep stores the beginning of a request, and takes over how far it was parsed.
+func (s *Session) keep(b []byte, at *resp.RequestParser) {
+	d := s.desk
+	p := d.getPartial()
+	p.buf = append(d.Pool.Get(len(b)), b...)
+	p.parser, *at = *at, p.parser
+	s.partial = p
+}
+
+// receivedMore goes on with a stored request. It returns what follows the request in b, nil if there
+// is nothing more to parse.
+func (s *Session) receivedMore(b []byte) []byte {
+	p := s.partial
+	lim := s.limits()
+	used := 0
+	if s.direct == toPartial { // b lies behind p.buf already, and ends with the request at the latest
+		p.buf = p.buf[:len(p.buf)+len(b)]
+		used = len(b)
+	}
+	for {
+		n, err := p.parser.Next(p.buf, &lim)
+		if err != nil {
+			s.protocolError(err)
+			return nil
+		}
+		if n > 0 {
+			// What was copied beyond the request's end is parsed where it came from.
+			rest := b[used-(len(p.buf)-n):]
+			p.buf = p.buf[:n]
+			s.partial = nil
+			s.requestOwned(p)
+			if s.ending || len(rest) == 0 {
+				return nil
+			}
+			return rest
+		}
+		if used == len(b) {
+			return nil
+		}
+		// Only what the request is known to miss is copied, or a little more.
+		more := min(len(b)-used, max(p.parser.Missing(len(p.buf)), 256))
+		if !s.store(b[used : used+more]) {
+			return nil
+		}
+		used += more
+	}
+}
+
+// store appends bytes to the partial request, within the memory limit.
+func (s *Session) store(b []byte) bool {
+	p, d := s.partial, s.desk
+	if len(p.buf)+len(b) > cap(p.buf) {
+		if d.MemoryLimit > 0 && d.Pool.InUse()+int64(len(b)) > d.MemoryLimit {
+			s.refuseMemory()
+			return false
+		}
+		p.buf = d.Pool.Grow(p.buf, max(len(b), len(p.buf)))
+	}
+	p.buf = append(p.buf, b...)
+	return true
+}
+
+func (d *Desk) getPartial() *partial {
+	if n := len(d.partials) - 1; n >= 0 {
+		p := d.partials[n]
+		d.partials = d.partials[:n]
+		return p
+	}
+	return new(partial)
+}
+
+func (d *Desk) putPartial(p *partial) {
+	d.Pool.Put(p.buf)
+	p.buf = nil
+	p.parser.Reset()
+	if cap(p.parser.Args) > 1<<12 {
+		p.parser.Args = nil
+	}
+	if len(d.partials) < 1024 {
+		d.partials = append(d.partials, p)
+	}
+}
+
+// protocolError answers what is no request with Redis' error, and ends the session.
+func (s *Session) protocolError(err error) {
+	s.counters.Inc(stats.ClientErrors)
+	s.desk.Owner.ClientEvent(s, ProtocolError, err.Error())
+	s.protocolEnd("ERR " + err.Error())
+}
+
+// protocolEnd gives a last error in its turn.
+func (s *Session) protocolEnd(text string) {
+	if s.partial != nil {
+		s.desk.putPartial(s.partial)
+		s.partial = nil
+	}
+	s.answerLocally(resp.AppendError(s.desk.scratch[:0], text))
+	s.end()
+}

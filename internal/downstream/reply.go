@@ -1,0 +1,236 @@
+package downstream
+
+import (
+	"github.com/cashew-proxy/cashew/internal/bytebuf"
+	"github.com/cashew-proxy/cashew/internal/fragment"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/resp"
+	"github.com/cashew-proxy/cashew/internal/stats"
+)
+
+// answerLocally gives a whole answer to the request that was just read, in its turn. reply may be
+// the desk's scratch.
+func (s *Session) answerLocally(reply []byte) {
+	if cap(reply) <= 1<<12 {
+		s.desk.scratch = reply[:0]
+	}
+	if s.inFlight.n == 0 {
+		s.noteReply(len(reply), true)
+		s.output(reply)
+		return
+	}
+	e := entry{state: answered, body: s.desk.getBody()}
+	e.body.Append(s.desk.Pool, reply)
+	s.stored += int64(len(reply))
+	s.inFlight.push(e)
+}
+
+// output appends to the client's output and sees to it that it is sent.
+func (s *Session) output(b []byte) {
+	s.out.Append(s.desk.Pool, b)
+	if !s.Dirty {
+		s.desk.Owner.Writable(s)
+	}
+}
+
+// Reply takes bytes of the answer to a request or fragment; last says that it ends with them. What
+// belongs to a request that has been answered otherwise is dropped.
+func (s *Session) Reply(t message.Ticket, b []byte, last bool) {
+	e := s.inFlight.find(t.Sequence)
+	switch {
+	case e == nil || e.state == answered:
+		return
+	case e.group != nil:
+		s.replyFragment(e, t, b, last)
+		return
+	case t.Sequence != s.inFlight.head:
+		s.replyLater(e, b, last)
+		return
+	}
+	// Fast path: it is this request's turn.
+	s.noteReply(len(b), last)
+	s.output(b)
+	if last {
+		s.inFlight.pop()
+		s.advance()
+	} else {
+		e.state = begun
+	}
+}
+
+// replyLater stores an answer that comes before its turn.
+func (s *Session) replyLater(e *entry, b []byte, last bool) {
+	if e.body == nil {
+		e.body = s.desk.getBody()
+	}
+	e.body.Append(s.desk.Pool, b)
+	s.stored += int64(len(b))
+	if last {
+		e.state = answered
+	}
+	s.holdForOutput()
+}
+
+// replyFragment gives a fragment's reply to its group, and answers when the group can.
+func (s *Session) replyFragment(e *entry, t message.Ticket, b []byte, last bool) {
+	d := s.desk
+	switch e.group.Reply(d.Pool, int(t.Fragment), b, last) {
+	case fragment.Waiting:
+		return
+	case fragment.Failed:
+		d.scratch = e.group.AppendError(d.scratch[:0], int(t.Fragment), "ERR "+message.ErrReply.Text)
+		s.counters.Inc(stats.ForwardErrors)
+		s.answer(e, t, d.scratch)
+	case fragment.Complete:
+		g := e.group
+		e.group = nil
+		e.body = d.getBody()
+		g.Append(d.Pool, e.body)
+		d.splitter.Put(d.Pool, g)
+		s.stored += int64(e.body.Len())
+		e.state = answered
+		s.advance()
+	}
+}
+
+// Fail answers a request or fragment that gets no reply with an error.
+func (s *Session) Fail(t message.Ticket, err error) {
+	e := s.inFlight.find(t.Sequence)
+	if e == nil || e.state == answered {
+		return
+	}
+	s.counters.Inc(stats.ForwardErrors)
+	if err == message.ErrQueueFull {
+		s.counters.Inc(stats.QueueFull)
+	}
+	if e.state == begun {
+		s.abort() // part of the reply has left: nothing that follows could be understood
+		return
+	}
+	d := s.desk
+	d.scratch = resp.AppendError(d.scratch[:0], "ERR "+err.Error())
+	s.answer(e, t, d.scratch)
+}
+
+// answer puts a whole answer in the place of whatever the entry waited for.
+func (s *Session) answer(e *entry, t message.Ticket, reply []byte) {
+	s.drop(e)
+	e.body = s.desk.getBody()
+	e.body.Append(s.desk.Pool, reply)
+	e.state = answered
+	s.stored += int64(len(reply))
+	if t.Sequence == s.inFlight.head {
+		s.advance()
+	}
+}
+
+// drop gives back what an entry holds.
+func (s *Session) drop(e *entry) {
+	d := s.desk
+	if e.body != nil {
+		s.stored -= int64(e.body.Len())
+		d.putBody(e.body)
+		e.body = nil
+	}
+	if e.group != nil {
+		d.splitter.Put(d.Pool, e.group)
+		e.group = nil
+	}
+}
+
+// advance delivers every answer whose turn has come.
+func (s *Session) advance() {
+	d := s.desk
+	for s.inFlight.n > 0 {
+		e := s.inFlight.at(0)
+		if e.body != nil {
+			s.deliver(e)
+		}
+		if e.state != answered {
+			break
+		}
+		s.inFlight.pop()
+	}
+	if s.holds&holdRequests != 0 && s.inFlight.n <= requestsLow {
+		s.release(holdRequests)
+	}
+	if s.ending && !s.Dirty {
+		d.Owner.Writable(s)
+	}
+}
+
+// deliver moves what has come of the first entry's answer to the output.
+func (s *Session) deliver(e *entry) {
+	d := s.desk
+	if n := e.body.Len(); n > 0 {
+		s.stored -= int64(n)
+		s.noteReply(n, e.state == answered)
+		s.out.TakeAll(d.Pool, e.body)
+		if e.state == waiting {
+			e.state = begun
+		}
+		if !s.Dirty {
+			d.Owner.Writable(s)
+		}
+	}
+	d.putBody(e.body)
+	e.body = nil
+}
+
+// Room lends memory for bytes of an answer: at the end of the client's output, or of where the answer
+// waits for its turn. Nil when they must be looked at.
+func (s *Session) Room(t message.Ticket, want int) []byte {
+	e := s.inFlight.find(t.Sequence)
+	if e == nil || e.state == answered || e.group != nil {
+		return nil
+	}
+	if t.Sequence == s.inFlight.head {
+		return s.out.Reserve(s.desk.Pool, want)
+	}
+	if e.body == nil {
+		e.body = s.desk.getBody()
+	}
+	return e.body.Reserve(s.desk.Pool, want)
+}
+
+// Filled says how much was read into what Room lent.
+func (s *Session) Filled(t message.Ticket, n int, last bool) {
+	e := s.inFlight.find(t.Sequence)
+	d := s.desk
+	if t.Sequence != s.inFlight.head {
+		e.body.Commit(d.Pool, n)
+		s.stored += int64(n)
+		if last {
+			e.state = answered
+		}
+		s.holdForOutput()
+		return
+	}
+	s.noteReply(n, last)
+	s.out.Commit(d.Pool, n)
+	if !s.Dirty {
+		d.Owner.Writable(s)
+	}
+	if last {
+		s.inFlight.pop()
+		s.advance()
+	} else {
+		e.state = begun
+	}
+}
+
+func (d *Desk) getBody() *bytebuf.Queue {
+	if n := len(d.bodies) - 1; n >= 0 {
+		q := d.bodies[n]
+		d.bodies = d.bodies[:n]
+		return q
+	}
+	return new(bytebuf.Queue)
+}
+
+func (d *Desk) putBody(q *bytebuf.Queue) {
+	q.Clear(d.Pool)
+	if len(d.bodies) < 1<<14 {
+		d.bodies = append(d.bodies, q)
+	}
+}

@@ -1,0 +1,262 @@
+// Package downstream is the state machine of one client connection: it parses requests, decides what
+// becomes of each, and puts the answers in order.
+//
+//	bytes ─► parse ─► dispatch ─┬─► answered here ───────────┐
+//	                            ├─► sent whole ─► ticket ──┐ │
+//	                            └─► split ─► tickets ──────┤ │
+//	bytes ◄─ output ◄── FIFO, in the order of requests ◄───┴─┘
+//
+// A Session sees tickets and answers, never server connections. Every request has one place in the
+// client's FIFO from its arrival to its answer; an answer that is ready before its turn waits there.
+// Everything is loop-confined: the worker's engine owns each Session, and they share one Desk.
+package downstream
+
+import (
+	"github.com/cashew-proxy/cashew/internal/bytebuf"
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/fragment"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/resp"
+	"github.com/cashew-proxy/cashew/internal/route"
+	"github.com/cashew-proxy/cashew/internal/stats"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// Owner is what a session asks of the engine. None of the calls comes back to the session, except
+// that Send may find that the client has to be slowed and call Hold.
+type Owner interface {
+	// Send gives a whole request to a server of the pool. If owned, b is a pool buffer that is taken,
+	// whatever the result.
+	Send(s *Session, server int, t message.Ticket, b []byte, owned bool) error
+	// AnyServer is a server for requests that any can answer.
+	AnyServer(pool *topology.Pool) int
+	// Writable puts the session on the list of those with output or an end to meet.
+	Writable(s *Session)
+	// Interest says whether to read from the client.
+	Interest(s *Session, read bool)
+	// Wake asks for a call of Expire.
+	Wake(s *Session, at clock.Instant)
+	// ClientEvent reports what an operator should know of.
+	ClientEvent(s *Session, e Event, reason string)
+}
+
+// Event is something in a client's life that is worth a line in the log.
+type Event uint8
+
+// The events.
+const (
+	ProtocolError Event = iota
+	Stalled
+	Overflowed
+	Refused
+)
+
+// Desk is what the sessions of one worker share.
+type Desk struct {
+	Owner  Owner
+	Pool   *bytebuf.Pool
+	Router *route.Router
+	Now    clock.Instant // of the current call
+	// MemoryLimit bounds Pool.InUse; 0 is no bound.
+	MemoryLimit int64
+	// Held says that some client is not read from because of memory. The engine clears it.
+	Held bool
+
+	splitter fragment.Splitter
+	parser   resp.RequestParser // for requests that come whole
+	partials []*partial         // free list
+	bodies   []*bytebuf.Queue   // free list
+	servers  []int32            // scratch of split
+	keyArgs  []resp.Arg         // scratch of split
+	keys     []int              // scratch of same-server commands
+	scratch  []byte             // scratch of local replies
+	inline   resp.RequestParser // for what inline commands stand for
+	line     []byte             // scratch of the same
+}
+
+// hold is a reason not to read from a client.
+type hold uint8
+
+const (
+	holdOutput   hold = 1 << iota // its unsent replies pass a high-water mark
+	holdRequests                  // it has too many requests unanswered
+	holdServer                    // a server it sends to has a long queue
+	holdMemory                    // the worker buffers too much
+	holdEnd                       // nothing more is wanted from it
+)
+
+// High-water marks, and what must be reached again before reading goes on.
+const (
+	outputHigh   = 1 << 20
+	outputLow    = 256 << 10
+	requestsHigh = 4096
+	requestsLow  = 1024
+)
+
+// Session is one client connection.
+type Session struct {
+	ID    message.ConnID
+	Peer  string // for the log; "" until somebody asks
+	Dirty bool   // the engine's: it is on its list
+	Gone  bool   // the engine is to close the connection
+
+	Pool     *topology.Pool
+	desk     *Desk
+	counters *stats.Block
+
+	holds    hold
+	authed   bool
+	ending   bool // no request is read any more; closed once all is answered and sent
+	direct   directRead
+	inFlight fifo
+	out      bytebuf.Queue
+	partial  *partial // a request that has not come whole
+
+	stored  int64         // bytes of replies that wait for their turn
+	active  clock.Instant // when the client last sent something
+	drained clock.Instant // when it last accepted something, or output began to wait
+	big     []bigReply
+	// Bytes ever put into the output, and sent of it.
+	appended, sent uint64
+
+	// WakeAt is the engine's: the instant for which Wake has been noted, 0 for none.
+	WakeAt clock.Instant
+}
+
+// directRead is where the last Space pointed.
+type directRead uint8
+
+const (
+	toScratch directRead = iota
+	toPartial            // a large request's buffer
+)
+
+// partial is a request that has not come whole: its bytes in a pool buffer, and how far they were
+// parsed.
+type partial struct {
+	buf    []byte
+	parser resp.RequestParser
+}
+
+// Open starts a session for a client that was just accepted. A client above the pool's bound is told
+// so and closed.
+func (s *Session) Open(d *Desk, id message.ConnID, pool *topology.Pool, counters *stats.Block, full bool) {
+	queue, ring := s.out, s.inFlight
+	*s = Session{ID: id, Pool: pool, desk: d, counters: counters, out: queue, inFlight: ring}
+	s.active, s.drained = d.Now, d.Now
+	s.authed = pool.Auth == ""
+	counters.Inc(stats.ClientsAccepted)
+	if full {
+		counters.Inc(stats.ClientsRefused)
+		d.Owner.ClientEvent(s, Refused, "client_connections reached")
+		s.answerLocally(append(d.scratch[:0], "-ERR max number of clients reached\r\n"...))
+		s.end()
+		return
+	}
+	if pool.ClientIdleTimeout > 0 {
+		d.Owner.Wake(s, d.Now.Add(pool.ClientIdleTimeout))
+	}
+}
+
+// Release gives back all that the session holds; its connection is gone.
+func (s *Session) Release() {
+	d := s.desk
+	for i := range s.inFlight.n {
+		s.drop(s.inFlight.at(i))
+	}
+	s.inFlight.reset()
+	s.out.Clear(d.Pool)
+	if s.partial != nil {
+		d.putPartial(s.partial)
+		s.partial = nil
+	}
+	s.counters.Inc(stats.ClientsClosed)
+	s.ID, s.Peer = 0, ""
+}
+
+// Held is the number of bytes that the session keeps in buffers.
+func (s *Session) Held() int64 {
+	n := int64(s.out.Len()) + s.stored
+	if s.partial != nil {
+		n += int64(len(s.partial.buf))
+	}
+	return n
+}
+
+// Unanswered is the number of requests without an answer.
+func (s *Session) Unanswered() int { return int(s.inFlight.n) }
+
+// end stops reading; the connection is closed when all that was asked is answered and sent.
+func (s *Session) end() {
+	s.ending = true
+	s.hold(holdEnd)
+	s.desk.Owner.Writable(s)
+}
+
+// Drain ends the session as if the client had stopped sending: what it asked is answered.
+func (s *Session) Drain() {
+	if !s.ending {
+		s.end()
+	}
+}
+
+// abort closes the connection whatever is in flight.
+func (s *Session) abort() {
+	s.Gone = true
+	s.ending = true
+	s.desk.Owner.Writable(s)
+}
+
+// Finished says that the connection can be closed: aborted, or ended with everything delivered.
+func (s *Session) Finished() bool {
+	return s.Gone || s.ending && s.inFlight.n == 0 && s.out.Len() == 0
+}
+
+// Lost says that the client will send nothing more: nil when it closed its side, after which it still
+// gets what it asked for. Otherwise the connection is gone.
+func (s *Session) Lost(err error) {
+	if err != nil {
+		s.counters.Inc(stats.ClientErrors)
+		s.abort()
+		return
+	}
+	if s.partial != nil {
+		s.desk.putPartial(s.partial)
+		s.partial = nil
+	}
+	s.end()
+}
+
+// hold stops reading for a reason, release goes on when no reason is left.
+func (s *Session) hold(h hold) {
+	if s.holds == 0 {
+		s.desk.Owner.Interest(s, false)
+		if h != holdEnd {
+			s.counters.Inc(stats.ReadPauses)
+		}
+	}
+	s.holds |= h
+}
+
+func (s *Session) release(h hold) {
+	if s.holds&h == 0 {
+		return
+	}
+	s.holds &^= h
+	if s.holds == 0 {
+		s.active = s.desk.Now
+		s.desk.Owner.Interest(s, true)
+	}
+}
+
+// HoldForServer stops reading until ServerDrained: a server's queue is long.
+func (s *Session) HoldForServer() { s.hold(holdServer) }
+
+// HeldForServer says that HoldForServer is in force.
+func (s *Session) HeldForServer() bool { return s.holds&holdServer != 0 }
+
+// ServerDrained ends HoldForServer.
+func (s *Session) ServerDrained() { s.release(holdServer) }
+
+// MemoryFreed lets a client be read again that was held because of memory.
+func (s *Session) MemoryFreed() { s.release(holdMemory) }

@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// clientSide is the engine as client sessions see it.
+type clientSide struct{ e *Engine }
+
+var _ downstream.Owner = clientSide{}
+
+// Send gives a request to the connection that the client is tied to.
+func (o clientSide) Send(s *downstream.Session, server int, t message.Ticket, b []byte, owned bool) error {
+	e := o.e
+	conns := e.pools[s.Pool.Index].lanes[server].conns
+	c := conns[0]
+	if len(conns) > 1 {
+		c = conns[int(s.ID.Slot())%len(conns)]
+	}
+	err := c.Send(e.now, t, b, owned)
+	if c.Queued() > queueHigh {
+		e.holdForServer(s, c)
+	}
+	return err
+}
+
+// AnyServer prefers servers that are connected, and takes turns among them.
+func (o clientSide) AnyServer(p *topology.Pool) int {
+	state := &o.e.pools[p.Index]
+	n := len(state.lanes)
+	state.turn++
+	for i := range n {
+		server := (state.turn + i) % n
+		if state.lanes[server].conns[0].Ready() {
+			return server
+		}
+	}
+	return state.turn % n
+}
+
+func (o clientSide) Writable(s *downstream.Session) {
+	if !s.Dirty {
+		s.Dirty = true
+		o.e.dirty = append(o.e.dirty, s.ID)
+	}
+}
+
+func (o clientSide) Interest(s *downstream.Session, read bool) { o.e.host.Interest(s.ID, read) }
+
+func (o clientSide) Wake(s *downstream.Session, at clock.Instant) {
+	if s.WakeAt == 0 || at < s.WakeAt {
+		s.WakeAt = at
+		o.e.timers.push(timer{at: at, client: s.ID})
+	}
+}
+
+func (o clientSide) ClientEvent(s *downstream.Session, ev downstream.Event, reason string) {
+	o.e.observer.Client(s.Pool, o.e.slots[s.ID.Slot()].peer, ev, reason)
+}
+
+func (e *Engine) newSession() *downstream.Session {
+	if n := len(e.sessions) - 1; n >= 0 {
+		s := e.sessions[n]
+		e.sessions = e.sessions[:n]
+		return s
+	}
+	return new(downstream.Session)
+}
+
+// closeClient ends a client's connection. Requests of its that are in flight find nobody when their
+// replies come.
+func (e *Engine) closeClient(id message.ConnID, s *slot) {
+	c := s.client
+	e.host.Close(id)
+	e.pools[c.Pool.Index].clients--
+	e.clients--
+	c.Release()
+	e.vacate(id)
+	if len(e.sessions) < 1024 {
+		e.sessions = append(e.sessions, c)
+	}
+}

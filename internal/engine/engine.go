@@ -1,0 +1,352 @@
+// Package engine is one worker's whole data plane without I/O: it joins client sessions and server
+// connections, and is driven by synchronous calls.
+//
+// Two hosts drive it: the event loop with sockets, and the simulation without. The engine starts no
+// goroutine, takes no lock and asks for no time; `now` comes with every call. It is loop-confined:
+// all calls come from the one goroutine that owns the worker.
+//
+// Files: engine.go has the seam, clients.go and servers.go the two sides' calls, timers.go the
+// deadlines, pressure.go what slows senders down.
+package engine
+
+import (
+	"net/netip"
+
+	"github.com/cashew-proxy/cashew/internal/bytebuf"
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/route"
+	"github.com/cashew-proxy/cashew/internal/stats"
+	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/upstream"
+)
+
+// Host is what the engine asks for. It never calls back from within a call.
+type Host interface {
+	// Dial connects to a server; Connected reports the outcome in a later call.
+	Dial(id message.ConnID, server *topology.Server)
+	// Interest says whether to read from a connection. A new one is read from.
+	Interest(id message.ConnID, read bool)
+	// Close ends a connection. The id is stale from now on.
+	Close(id message.ConnID)
+}
+
+// Observer is told what an operator may want to read in the log. The calls must not block and must
+// not call back.
+type Observer interface {
+	Server(pool *topology.Pool, server *topology.Server, e upstream.Event, err error)
+	Client(pool *topology.Pool, peer netip.AddrPort, e downstream.Event, reason string)
+}
+
+// sendLimit is how many bytes Output lends at a time: what one system call may move.
+const sendLimit = 256 << 10
+
+// Engine is one worker's data plane.
+type Engine struct {
+	host     Host
+	observer Observer
+	snapshot *topology.Snapshot
+	pool     bytebuf.Pool
+	desk     downstream.Desk
+	now      clock.Instant
+
+	slots []slot
+	spare []uint32 // free slots
+
+	pools    []poolState
+	sessions []*downstream.Session // free list
+	clients  int
+
+	dirty  []message.ConnID // with output, or an end to meet
+	listed []message.ConnID // the list that the last Turn returned
+
+	timers   timers
+	nextTrim clock.Instant
+	draining bool
+}
+
+// slot is one place in the connection table: a client, a server connection or nobody.
+type slot struct {
+	generation uint32
+	client     *downstream.Session
+	peer       netip.AddrPort
+	conn       *upstream.Conn
+}
+
+// poolState is a pool's part of the worker.
+type poolState struct {
+	counters *stats.Block
+	clients  int
+	lanes    []lane // by server index
+	turn     int    // where AnyServer goes on
+}
+
+// lane is a worker's connections to one server of one pool. A client, not a request, is tied to one
+// of them, so that its requests to a server stay in order.
+type lane struct {
+	counters *stats.Block
+	conns    []*upstream.Conn
+}
+
+// New returns an engine for the snapshot's pools. seed is for the random distribution.
+func New(host Host, observer Observer, s *topology.Snapshot, seed uint64) *Engine {
+	e := &Engine{host: host, observer: observer, snapshot: s}
+	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed), MemoryLimit: s.MemoryLimit}
+	for _, p := range s.Pools {
+		state := poolState{counters: stats.NewPool()}
+		for _, server := range p.Servers {
+			l := lane{counters: stats.NewServer()}
+			for range max(p.ServerConnections, 1) {
+				l.conns = append(l.conns, upstream.New(serverSide{e}, &e.pool, server, &p.Settings, l.counters))
+			}
+			state.lanes = append(state.lanes, l)
+		}
+		e.pools = append(e.pools, state)
+	}
+	return e
+}
+
+// Start dials the servers of the pools that want it.
+func (e *Engine) Start(now clock.Instant) {
+	e.begin(now)
+	for i, p := range e.snapshot.Pools {
+		if !p.Preconnect {
+			continue
+		}
+		for _, l := range e.pools[i].lanes {
+			for _, c := range l.conns {
+				_ = c.Open(now) // nothing has failed yet: it dials
+			}
+		}
+	}
+}
+
+// begin notes the time of a call.
+func (e *Engine) begin(now clock.Instant) {
+	e.now = now
+	e.desk.Now = now
+}
+
+// find returns the slot of an id, nil if the id is stale.
+func (e *Engine) find(id message.ConnID) *slot {
+	if i := id.Slot(); int(i) < len(e.slots) && e.slots[i].generation == id.Generation() {
+		return &e.slots[i]
+	}
+	return nil
+}
+
+// claim takes a free slot.
+func (e *Engine) claim() (message.ConnID, *slot) {
+	var i uint32
+	if n := len(e.spare) - 1; n >= 0 {
+		i = e.spare[n]
+		e.spare = e.spare[:n]
+	} else {
+		i = uint32(len(e.slots))
+		e.slots = append(e.slots, slot{generation: 1})
+	}
+	s := &e.slots[i]
+	return message.NewConnID(i, s.generation), s
+}
+
+// vacate makes an id stale and its slot free.
+func (e *Engine) vacate(id message.ConnID) {
+	i := id.Slot()
+	generation := e.slots[i].generation + 1
+	if generation == 0 {
+		generation = 1
+	}
+	e.slots[i] = slot{generation: generation}
+	e.spare = append(e.spare, i)
+}
+
+// Accept makes a session for a client of pool listener.
+func (e *Engine) Accept(now clock.Instant, listener int, peer netip.AddrPort) message.ConnID {
+	e.begin(now)
+	p, state := e.snapshot.Pools[listener], &e.pools[listener]
+	id, slot := e.claim()
+	slot.client, slot.peer = e.newSession(), peer
+	full := p.ClientConnections > 0 && state.clients >= p.ClientConnections
+	state.clients++
+	e.clients++
+	slot.client.Open(&e.desk, id, p, state.counters, full)
+	if e.draining {
+		slot.client.Drain()
+	}
+	return id
+}
+
+// Connected reports the outcome of Dial.
+func (e *Engine) Connected(now clock.Instant, id message.ConnID, err error) {
+	e.begin(now)
+	if s := e.find(id); s != nil && s.conn != nil {
+		s.conn.Connected(now, err)
+	}
+}
+
+// Space returns where the next bytes of a connection should be read to: scratch, or the place in
+// memory where a large value belongs.
+func (e *Engine) Space(id message.ConnID, scratch []byte) []byte {
+	switch s := e.find(id); {
+	case s == nil:
+		return scratch
+	case s.client != nil:
+		return s.client.Space(scratch)
+	default:
+		return s.conn.Space(scratch)
+	}
+}
+
+// Received takes bytes that were read to where Space said. It keeps none of scratch.
+func (e *Engine) Received(now clock.Instant, id message.ConnID, in []byte) {
+	e.begin(now)
+	switch s := e.find(id); {
+	case s == nil:
+	case s.client != nil:
+		s.client.Received(in)
+	default:
+		s.conn.Received(now, in)
+	}
+}
+
+// Lost says that a connection will send nothing more: nil means that the peer closed its side, an
+// error that the connection is gone.
+func (e *Engine) Lost(now clock.Instant, id message.ConnID, err error) {
+	e.begin(now)
+	switch s := e.find(id); {
+	case s == nil:
+	case s.client != nil:
+		s.client.Lost(err)
+	default:
+		s.conn.Lost(now, err)
+	}
+}
+
+// Output appends to iov, within its capacity, what is to be sent next. It is borrowed until Sent.
+func (e *Engine) Output(id message.ConnID, iov [][]byte) [][]byte {
+	switch s := e.find(id); {
+	case s == nil:
+		return iov
+	case s.client != nil:
+		return s.client.Output(iov, sendLimit)
+	default:
+		return s.conn.Output(iov, sendLimit)
+	}
+}
+
+// Sent says how much of the output is on its way.
+func (e *Engine) Sent(now clock.Instant, id message.ConnID, n int) {
+	e.begin(now)
+	switch s := e.find(id); {
+	case s == nil:
+	case s.client != nil:
+		s.client.Sent(n)
+		if s.client.Finished() {
+			e.closeClient(id, s)
+		}
+	default:
+		s.conn.Sent(n)
+		e.drainedServer(s.conn)
+	}
+}
+
+// Turn ends a turn: it runs what is due and returns the connections that have output, and when it
+// wants to be called again at the latest. The list is valid until the next Turn.
+func (e *Engine) Turn(now clock.Instant, s *topology.Snapshot) (dirty []message.ConnID, next clock.Instant) {
+	e.begin(now)
+	if s != e.snapshot {
+		e.apply(s)
+	}
+	e.expire()
+	e.relieve()
+	e.dirty, e.listed = e.listed[:0], e.dirty
+	dirty = e.listed[:0]
+	for _, id := range e.listed {
+		s := e.find(id)
+		switch {
+		case s == nil:
+			continue
+		case s.client == nil:
+			s.conn.Dirty = false
+		default:
+			s.client.Dirty = false
+			if s.client.Finished() {
+				e.closeClient(id, s)
+				continue
+			}
+		}
+		dirty = append(dirty, id)
+	}
+	e.trim()
+	e.publish()
+	return dirty, e.next()
+}
+
+// apply takes a new snapshot: same pools and servers, other rings and settings.
+func (e *Engine) apply(s *topology.Snapshot) {
+	for i, p := range s.Pools {
+		for k, server := range p.Servers {
+			for _, c := range e.pools[i].lanes[k].conns {
+				c.Apply(server, &p.Settings)
+			}
+		}
+	}
+	for i := range e.slots {
+		if c := e.slots[i].client; c != nil {
+			c.Pool = s.Pools[c.Pool.Index]
+		}
+	}
+	e.snapshot, e.desk.MemoryLimit = s, s.MemoryLimit
+}
+
+func (e *Engine) publish() {
+	for i := range e.pools {
+		e.pools[i].counters.Publish()
+		for k := range e.pools[i].lanes {
+			e.pools[i].lanes[k].counters.Publish()
+		}
+	}
+}
+
+// Drain ends every client as soon as what it asked is answered. New ones get no further.
+func (e *Engine) Drain(now clock.Instant) {
+	e.begin(now)
+	e.draining = true
+	for i := range e.slots {
+		if c := e.slots[i].client; c != nil {
+			c.Drain()
+		}
+	}
+}
+
+// Shutdown closes every connection, whatever is in flight.
+func (e *Engine) Shutdown(now clock.Instant) {
+	e.begin(now)
+	for i := range e.slots {
+		if s := &e.slots[i]; s.client != nil {
+			e.closeClient(s.client.ID, s)
+		}
+	}
+	for i := range e.pools {
+		for _, l := range e.pools[i].lanes {
+			for _, c := range l.conns {
+				c.Close(now, message.ErrShutdown)
+			}
+		}
+	}
+}
+
+// Clients is the number of client connections.
+func (e *Engine) Clients() int { return e.clients }
+
+// Buffers is the memory of the data plane, for tests and statistics.
+func (e *Engine) Buffers() *bytebuf.Pool { return &e.pool }
+
+// PoolCounters and ServerCounters are readable from any goroutine.
+func (e *Engine) PoolCounters(pool int) *stats.Block { return e.pools[pool].counters }
+
+// ServerCounters returns the counters of one server of a pool.
+func (e *Engine) ServerCounters(pool, server int) *stats.Block {
+	return e.pools[pool].lanes[server].counters
+}

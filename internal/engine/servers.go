@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/upstream"
+)
+
+// serverSide is the engine as server connections see it.
+type serverSide struct{ e *Engine }
+
+var _ upstream.Owner = serverSide{}
+
+// holder returns the session that holds a ticket, nil if its client has gone.
+func (o serverSide) holder(t message.Ticket) *downstream.Session {
+	if s := o.e.find(t.Client); s != nil {
+		return s.client
+	}
+	return nil
+}
+
+func (o serverSide) Reply(t message.Ticket, b []byte, last bool) {
+	if c := o.holder(t); c != nil {
+		c.Reply(t, b, last)
+	}
+}
+
+func (o serverSide) Room(t message.Ticket, want int) []byte {
+	if c := o.holder(t); c != nil {
+		return c.Room(t, want)
+	}
+	return nil
+}
+
+func (o serverSide) Filled(t message.Ticket, n int, last bool) {
+	if c := o.holder(t); c != nil {
+		c.Filled(t, n, last)
+	}
+}
+
+func (o serverSide) Fail(t message.Ticket, err error) {
+	if c := o.holder(t); c != nil {
+		c.Fail(t, err)
+	}
+}
+
+func (o serverSide) Dial(c *upstream.Conn) message.ConnID {
+	id, s := o.e.claim()
+	s.conn = c
+	o.e.host.Dial(id, c.Server)
+	return id
+}
+
+func (o serverSide) Hangup(c *upstream.Conn) {
+	if c.ID == 0 {
+		return
+	}
+	o.e.host.Close(c.ID)
+	o.e.vacate(c.ID)
+	c.Dirty = false
+	o.e.resume(c)
+}
+
+func (o serverSide) Writable(c *upstream.Conn) {
+	if !c.Dirty {
+		c.Dirty = true
+		o.e.dirty = append(o.e.dirty, c.ID)
+	}
+}
+
+func (o serverSide) Wake(c *upstream.Conn, at clock.Instant) {
+	if c.WakeAt == 0 || at < c.WakeAt {
+		c.WakeAt = at
+		o.e.timers.push(timer{at: at, conn: c})
+	}
+}
+
+func (o serverSide) ServerEvent(c *upstream.Conn, ev upstream.Event, err error) {
+	o.e.observer.Server(o.poolOf(c), c.Server, ev, err)
+}
+
+func (o serverSide) poolOf(c *upstream.Conn) *topology.Pool {
+	for _, p := range o.e.snapshot.Pools {
+		if p.Name == c.Server.Pool {
+			return p
+		}
+	}
+	panic("engine: a server connection of no pool: " + c.Server.Pool)
+}

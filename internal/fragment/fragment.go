@@ -1,0 +1,105 @@
+// Package fragment splits a request with many keys into one request per server, and coalesces the
+// servers' replies into the one that the client expects.
+//
+// It is told the server of each key and sends nothing itself. A Group is one split request in
+// flight; a Splitter makes them. Both are loop-confined. One file per shape: array.go for MGET,
+// pairs.go for MSET, sum.go for DEL, UNLINK, TOUCH and EXISTS.
+package fragment
+
+import (
+	"github.com/cashew-proxy/cashew/internal/bytebuf"
+	"github.com/cashew-proxy/cashew/internal/resp"
+)
+
+// shape is what distinguishes the kinds of split requests.
+type shape struct {
+	step   int // arguments per key: the key and what belongs to it
+	accept func(g *Group, f *Fragment) bool
+	append func(g *Group, out *bytebuf.Queue, pool *bytebuf.Pool)
+}
+
+// Group is one request in fragments.
+type Group struct {
+	Fragments []Fragment // in the order of their servers
+
+	shape   *shape
+	keys    int
+	waiting int     // fragments without a whole reply
+	sum     int64   // of the replies that are numbers
+	of      []int32 // the fragment of each key, where the order of keys matters
+}
+
+// Fragment is the part of a request that goes to one server.
+type Fragment struct {
+	Server  int
+	Request []byte // a pool buffer; whoever sends it takes it and sets nil
+
+	keys   int
+	reply  []byte // a pool buffer with what has come of the reply
+	cursor int    // in reply: the next element
+}
+
+// Outcome is what a fragment's reply does to its group.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Waiting  Outcome = iota // more is to come
+	Complete                // every fragment has its reply: Append gives the client's
+	Failed                  // the server answered with an error or nonsense: Error gives the client's
+)
+
+// Reply takes bytes of the reply to fragment i, the last ones or not.
+func (g *Group) Reply(pool *bytebuf.Pool, i int, b []byte, last bool) Outcome {
+	f := &g.Fragments[i]
+	if cap(f.reply)-len(f.reply) < len(b) {
+		f.reply = pool.Grow(f.reply, max(len(b), cap(f.reply)))
+	}
+	f.reply = append(f.reply, b...)
+	if !last {
+		return Waiting
+	}
+	if !g.shape.accept(g, f) {
+		return Failed
+	}
+	g.waiting--
+	if g.waiting > 0 {
+		return Waiting
+	}
+	return Complete
+}
+
+// Append appends the client's reply to out. The group must be complete.
+func (g *Group) Append(pool *bytebuf.Pool, out *bytebuf.Queue) { g.shape.append(g, out, pool) }
+
+// AppendError appends the error that fragment i's server answered with, or the one that stands for
+// an answer of the wrong kind.
+func (g *Group) AppendError(dst []byte, i int, nonsense string) []byte {
+	if r := g.Fragments[i].reply; len(r) > 0 && r[0] == '-' {
+		return append(dst, r...)
+	}
+	return resp.AppendError(dst, nonsense)
+}
+
+// Buffered is the number of bytes of replies that the group holds.
+func (g *Group) Buffered() (n int64) {
+	for i := range g.Fragments {
+		n += int64(len(g.Fragments[i].reply))
+	}
+	return n
+}
+
+// release gives all buffers back and makes the group ready for reuse.
+func (g *Group) release(pool *bytebuf.Pool) {
+	for i := range g.Fragments {
+		f := &g.Fragments[i]
+		pool.Put(f.Request)
+		pool.Put(f.reply)
+		*f = Fragment{}
+	}
+	g.Fragments, g.of = g.Fragments[:0], g.of[:0]
+	g.shape, g.keys, g.waiting, g.sum = nil, 0, 0, 0
+	if cap(g.of) > 1<<14 {
+		g.of = nil
+	}
+}

@@ -1,0 +1,23 @@
+package message
+
+// Failure is why a request got no reply from its server. Its text is what the client reads after
+// the protocol's error word; the texts are twemproxy's, which are glibc's.
+type Failure struct{ Text string }
+
+func (f *Failure) Error() string { return f.Text }
+
+// The failures that the engine itself finds. The event loop adds those of the system's calls.
+var (
+	// ErrTimeout: no reply within the pool's timeout.
+	ErrTimeout = &Failure{"Connection timed out"}
+	// ErrEOF: the server closed the connection.
+	ErrEOF = &Failure{"unknown"}
+	// ErrReply: the server sent what is no reply, or a reply nobody asked for.
+	ErrReply = &Failure{"Invalid argument"}
+	// ErrQueueFull: the server's queue holds server_queue_limit bytes.
+	ErrQueueFull = &Failure{"server queue is full"}
+	// ErrMemory: the worker buffers memory_limit bytes.
+	ErrMemory = &Failure{"proxy memory limit reached"}
+	// ErrShutdown: the proxy ends.
+	ErrShutdown = &Failure{"proxy is shutting down"}
+)

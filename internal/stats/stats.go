@@ -1,0 +1,136 @@
+// Package stats has the counters of the data plane and the table that describes them.
+//
+// A worker counts in plain fields, which it alone touches, and publishes them once per turn: an
+// atomic store per event would cost several times the event's own counting. Readers on any
+// goroutine see the state of the last published turn, and sum over workers.
+package stats
+
+import "sync/atomic"
+
+// Counter is one row of the table below.
+type Counter uint8
+
+// The counters of a pool.
+const (
+	ClientsAccepted Counter = iota
+	ClientsClosed
+	ClientsRefused
+	ClientsStalled
+	ClientsOverflowed
+	ClientsIdle
+	ClientErrors
+	Requests
+	LocalReplies
+	ForwardErrors
+	SplitRequests
+	Fragments
+	RefusedCommands
+	Unauthenticated
+	CrossServer
+	ReadPauses
+	QueueFull
+	MemoryRefused
+	poolCounters
+)
+
+// The counters of a server.
+const (
+	ServerRequests Counter = iota
+	ServerRequestBytes
+	ServerResponses
+	ServerResponseBytes
+	ServerDials
+	ServerConnects
+	ServerEOFs
+	ServerErrors
+	ServerTimeouts
+	RequestTimeouts
+	LateReplies
+	serverCounters
+)
+
+// Descriptor says what a counter counts.
+type Descriptor struct{ Name, Help string }
+
+// PoolTable describes the counters of a pool, by Counter.
+var PoolTable = [poolCounters]Descriptor{
+	ClientsAccepted:   {"clients_accepted", "clients that connected"},
+	ClientsClosed:     {"clients_closed", "clients whose connection was closed, by either side"},
+	ClientsRefused:    {"clients_refused", "clients refused because client_connections was reached"},
+	ClientsStalled:    {"clients_stalled", "clients closed because they accepted no byte for client_output_timeout"},
+	ClientsOverflowed: {"clients_overflowed", "clients closed because their unsent replies passed client_output_limit"},
+	ClientsIdle:       {"clients_idle", "clients closed by client_idle_timeout"},
+	ClientErrors:      {"client_errors", "clients closed because of an error on their connection or in their protocol"},
+	Requests:          {"requests", "requests that clients sent"},
+	LocalReplies:      {"local_replies", "requests that the proxy answered itself"},
+	ForwardErrors:     {"forward_errors", "requests answered with an error because a server failed"},
+	SplitRequests:     {"split_requests", "requests split over several servers"},
+	Fragments:         {"fragments", "fragments made by splitting"},
+	RefusedCommands:   {"refused_commands", "requests refused: unknown, unsupported or of wrong arity"},
+	Unauthenticated:   {"unauthenticated", "requests refused before authentication, and failed authentications"},
+	CrossServer:       {"cross_server", "requests refused because their keys live on different servers"},
+	ReadPauses:        {"read_pauses", "times a client was not read from for a while because of unsent, unanswered or buffered bytes"},
+	QueueFull:         {"queue_full", "requests refused because a server's queue passed server_queue_limit"},
+	MemoryRefused:     {"memory_refused", "requests and clients refused because memory_limit was reached"},
+}
+
+// ServerTable describes the counters of a server, by Counter.
+var ServerTable = [serverCounters]Descriptor{
+	ServerRequests:      {"requests", "requests and fragments given to the server's queue"},
+	ServerRequestBytes:  {"request_bytes", "bytes of those requests"},
+	ServerResponses:     {"responses", "replies received for them"},
+	ServerResponseBytes: {"response_bytes", "bytes received from the server"},
+	ServerDials:         {"dials", "attempts to connect"},
+	ServerConnects:      {"connects", "connections that became ready"},
+	ServerEOFs:          {"eofs", "connections that the server closed"},
+	ServerErrors:        {"errors", "connections that failed, timeouts and closes apart"},
+	ServerTimeouts:      {"timeouts", "connections closed because the server was silent for the pool's timeout"},
+	RequestTimeouts:     {"request_timeouts", "requests that were not answered in time"},
+	LateReplies:         {"late_replies", "replies that came after their request had been answered with a timeout, or its client had gone"},
+}
+
+// Block is one worker's counters of one pool or server. All but Read belong to the worker.
+type Block struct {
+	local   []uint64
+	public  []atomic.Uint64
+	changed bool
+}
+
+// NewPool returns the counters of a pool.
+func NewPool() *Block { return newBlock(int(poolCounters)) }
+
+// NewServer returns the counters of a server.
+func NewServer() *Block { return newBlock(int(serverCounters)) }
+
+func newBlock(n int) *Block {
+	return &Block{local: make([]uint64, n), public: make([]atomic.Uint64, n)}
+}
+
+// Add counts n events.
+func (b *Block) Add(c Counter, n uint64) {
+	b.local[c] += n
+	b.changed = true
+}
+
+// Inc counts one event.
+func (b *Block) Inc(c Counter) { b.Add(c, 1) }
+
+// Local is the worker's own view, ahead of what is published.
+func (b *Block) Local(c Counter) uint64 { return b.local[c] }
+
+// Publish makes the counts visible to readers. Loading first costs next to nothing and saves the
+// stores of what did not change.
+func (b *Block) Publish() {
+	if !b.changed {
+		return
+	}
+	b.changed = false
+	for i, v := range b.local {
+		if b.public[i].Load() != v {
+			b.public[i].Store(v)
+		}
+	}
+}
+
+// Read returns the count as of the last published turn.
+func (b *Block) Read(c Counter) uint64 { return b.public[c].Load() }

@@ -1,0 +1,357 @@
+// Package upstream is the state machine of one server connection: dial, handshake, queue, pair
+// replies with requests, time out, fail, back off.
+//
+//	          Send                Connected            handshake answered
+//	Closed ─────────► Dialing ─────────────► Greeting ───────────────────► Ready
+//	   ▲                 │                      │                            │
+//	   └─────────────────┴──────────────────────┴────────────────────────────┘
+//	         Lost, a timeout, a bad reply: everything in the FIFO fails
+//
+// A Conn sees tickets, never clients. Requests that came while it was not Ready wait in its output.
+// One FIFO pairs replies with requests; what comes without a request, or is no reply, poisons the
+// connection. Everything is loop-confined: the worker's engine owns each Conn.
+package upstream
+
+import (
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/bytebuf"
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/resp"
+	"github.com/cashew-proxy/cashew/internal/stats"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// Owner is what a connection asks of the engine. Reply and Fail may lead to new requests on this
+// same connection; the other calls never come back.
+type Owner interface {
+	// Reply hands over bytes of a reply, borrowed; last says that it ends with them.
+	Reply(t message.Ticket, b []byte, last bool)
+	// Room returns memory for the next want bytes of a reply, so that they need no copying, or nil
+	// when they are to be read elsewhere. Filled says how much was read into it.
+	Room(t message.Ticket, want int) []byte
+	Filled(t message.Ticket, n int, last bool)
+	// Fail says that there will be no reply.
+	Fail(t message.Ticket, err error)
+
+	Dial(c *Conn) message.ConnID
+	Hangup(c *Conn)
+	Writable(c *Conn)
+	Wake(c *Conn, at clock.Instant)
+	// ServerEvent reports what an operator should know of.
+	ServerEvent(c *Conn, e Event, err error)
+}
+
+// Event is a change in a server connection's life.
+type Event uint8
+
+// The events.
+const (
+	Connected Event = iota
+	ConnectFailed
+	ConnectionLost
+)
+
+type state uint8
+
+const (
+	closed   state = iota
+	dialing        // the host is connecting
+	greeting       // AUTH and SELECT are sent, their replies awaited
+	ready
+)
+
+// A connection that cannot be made is tried again after a pause that grows up to retryMax; requests
+// that come in the meantime fail at once with the reason.
+const (
+	retryMin = 5 * time.Millisecond
+	retryMax = 250 * time.Millisecond
+)
+
+// directRead is how much of a bulk string must be missing for it to be read past the shared buffer.
+const directRead = 32 << 10
+
+// Conn is one connection to a server. It outlives its sockets.
+type Conn struct {
+	ID     message.ConnID // of the present socket; 0 while closed
+	Server *topology.Server
+	Dirty  bool // the engine's: has output and is on its list
+
+	// WakeAt is the engine's: the instant for which Wake has been noted, 0 for none.
+	WakeAt clock.Instant
+
+	// Waiters are the clients that are not read from until the queue has drained.
+	Waiters []message.ConnID
+
+	owner    Owner
+	pool     *bytebuf.Pool
+	set      *topology.Settings
+	counters *stats.Block
+
+	state     state
+	direct    bool   // the last Space lent a client's memory
+	greetLeft int    // replies of the handshake still to come
+	refusal   []byte // the reply to the handshake being received
+	failures  uint
+
+	now     clock.Instant // of the current call
+	heard   clock.Instant // when the server last sent something
+	dialed  clock.Instant
+	retryAt clock.Instant
+	lastErr error
+
+	out      bytebuf.Queue // requests not sent yet
+	greet    bytebuf.Queue // the handshake, sent before them
+	queuedTo uint64        // bytes ever put into out on this socket
+	sentTo   uint64        // bytes of them that were sent
+	large    int64         // bytes of large requests in out, at most
+	largeEnd uint64        // queuedTo behind the last of them
+
+	fifo    fifo
+	spare   []entry // a second ring, in use while the first is being failed
+	expired uint32  // entries at the front that have timed out: orphans all
+	parser  resp.ReplyParser
+}
+
+// New returns a closed connection.
+func New(owner Owner, pool *bytebuf.Pool, server *topology.Server, set *topology.Settings, counters *stats.Block) *Conn {
+	c := &Conn{owner: owner, pool: pool, Server: server, set: set, counters: counters}
+	c.parser.Nesting = set.Nesting
+	return c
+}
+
+// Open dials if the connection is closed and may be tried. It returns why it may not.
+func (c *Conn) Open(now clock.Instant) error {
+	if c.state != closed {
+		return nil
+	}
+	if now < c.retryAt {
+		return c.lastErr
+	}
+	c.state, c.dialed = dialing, now
+	c.counters.Inc(stats.ServerDials)
+	c.ID = c.owner.Dial(c)
+	if c.set.ConnectTimeout > 0 {
+		c.owner.Wake(c, now.Add(c.set.ConnectTimeout))
+	}
+	return nil
+}
+
+// Send queues a whole request. If owned, b is a pool buffer that the connection takes, whatever the
+// result; otherwise it is borrowed. An error means that the request was not queued.
+func (c *Conn) Send(now clock.Instant, t message.Ticket, b []byte, owned bool) error {
+	err := c.Open(now)
+	if err == nil && int64(c.out.Len())-c.largeQueued() >= c.set.ServerQueue {
+		err = message.ErrQueueFull
+	}
+	if err != nil {
+		if owned {
+			c.pool.Put(b)
+		}
+		return err
+	}
+	size := len(b)
+	if owned && size >= bytebuf.MapSize/2 {
+		c.out.Take(c.pool, b)
+		c.large += int64(size)
+		c.largeEnd = c.queuedTo + uint64(size)
+	} else {
+		c.out.Append(c.pool, b)
+		if owned {
+			c.pool.Put(b)
+		}
+	}
+	c.queuedTo += uint64(size)
+	c.counters.Inc(stats.ServerRequests)
+	c.counters.Add(stats.ServerRequestBytes, uint64(size))
+	if c.fifo.n == 0 && c.set.Timeout > 0 {
+		c.owner.Wake(c, now.Add(c.set.Timeout))
+	}
+	c.fifo.push(entry{t, now, c.queuedTo})
+	if c.state == ready && !c.Dirty {
+		c.owner.Writable(c)
+	}
+	return nil
+}
+
+// largeQueued is the number of queued bytes that belong to large requests. They are bounded by their
+// clients, one each, and by the memory limit; while one is on its way small requests queue behind it
+// and must not be refused for its size.
+func (c *Conn) largeQueued() int64 {
+	if c.sentTo >= c.largeEnd {
+		c.large = 0
+	}
+	return c.large
+}
+
+// Ready says that requests travel at once.
+func (c *Conn) Ready() bool { return c.state == ready }
+
+// Queued is the number of bytes that wait to be sent.
+func (c *Conn) Queued() int { return c.out.Len() }
+
+// Waiting is the number of requests without a reply.
+func (c *Conn) Waiting() int { return int(c.fifo.n) }
+
+// Connected is the host's answer to Dial.
+func (c *Conn) Connected(now clock.Instant, err error) {
+	c.now = now
+	if c.state != dialing {
+		return
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.state, c.heard = ready, now
+	if c.greetLeft = c.appendGreeting(); c.greetLeft > 0 {
+		c.state = greeting
+	} else {
+		c.becomeReady()
+	}
+	c.owner.Writable(c)
+}
+
+// appendGreeting queues AUTH and SELECT, in this order, and returns how many replies they will have.
+func (c *Conn) appendGreeting() (replies int) {
+	if c.set.Auth != "" {
+		words := []string{"AUTH", c.set.Auth}
+		if c.set.User != "" {
+			words = []string{"AUTH", c.set.User, c.set.Auth}
+		}
+		c.greet.Append(c.pool, appendCommand(nil, words...))
+		replies++
+	}
+	if c.set.Database != 0 {
+		c.greet.Append(c.pool, appendCommand(nil, "SELECT", itoa(c.set.Database)))
+		replies++
+	}
+	return replies
+}
+
+func (c *Conn) becomeReady() {
+	c.state, c.failures = ready, 0
+	c.counters.Inc(stats.ServerConnects)
+	c.owner.ServerEvent(c, Connected, nil)
+}
+
+// Output lends what is to be sent next, up to about limit bytes.
+func (c *Conn) Output(iov [][]byte, limit int) [][]byte {
+	switch c.state {
+	case greeting:
+		return c.greet.Buffers(iov, limit)
+	case ready:
+		return c.out.Buffers(iov, limit)
+	}
+	return iov
+}
+
+// Sent says that the first n bytes of the output are on their way.
+func (c *Conn) Sent(n int) {
+	if c.state == greeting {
+		c.greet.Consume(c.pool, n)
+		return
+	}
+	c.out.Consume(c.pool, n)
+	c.sentTo += uint64(n)
+}
+
+// Space returns where the next bytes should be read to: memory of the client that waits for the
+// bulk string being received if much of it is missing, else scratch.
+func (c *Conn) Space(scratch []byte) []byte {
+	if c.state == ready && c.fifo.n > 0 && c.parser.Bulk() >= directRead {
+		if e := c.fifo.at(0); e.ticket.Client != 0 {
+			if room := c.owner.Room(e.ticket, c.parser.Bulk()); room != nil {
+				c.direct = true
+				return room
+			}
+		}
+	}
+	c.direct = false
+	return scratch
+}
+
+// Received takes bytes from the server, borrowed.
+func (c *Conn) Received(now clock.Instant, b []byte) {
+	c.now, c.heard = now, now
+	c.counters.Add(stats.ServerResponseBytes, uint64(len(b)))
+	if c.direct {
+		c.receivedDirect(b)
+		return
+	}
+	if c.state == greeting {
+		b = c.receivedGreeting(b)
+	}
+	for len(b) > 0 && c.state == ready {
+		if c.fifo.n == 0 {
+			c.fail(message.ErrReply) // nobody asked
+			return
+		}
+		n, done, err := c.parser.Next(b)
+		e := c.fifo.at(0)
+		if err != nil || e.end > c.sentTo {
+			c.fail(message.ErrReply)
+			return
+		}
+		c.answer(e.ticket, b[:n], done)
+		b = b[n:]
+	}
+}
+
+// answer passes bytes of a reply on; with the last ones the entry leaves the FIFO.
+func (c *Conn) answer(t message.Ticket, b []byte, done bool) {
+	if done {
+		c.fifo.pop()
+		if c.expired > 0 {
+			c.expired--
+		}
+		c.counters.Inc(stats.ServerResponses)
+	}
+	if t.Client != 0 {
+		c.owner.Reply(t, b, done)
+	} else if done {
+		c.counters.Inc(stats.LateReplies)
+	}
+}
+
+// receivedDirect takes bytes that were read into the client's own memory; they lie within one bulk
+// string by construction.
+func (c *Conn) receivedDirect(b []byte) {
+	c.direct = false
+	t := c.fifo.at(0).ticket
+	_, done, err := c.parser.Next(b)
+	if err != nil {
+		c.owner.Filled(t, 0, false)
+		c.fail(message.ErrReply)
+		return
+	}
+	if done {
+		c.fifo.pop()
+		if c.expired > 0 {
+			c.expired--
+		}
+		c.counters.Inc(stats.ServerResponses)
+	}
+	c.owner.Filled(t, len(b), done)
+}
+
+// Lost says that the socket is gone; nil means that the server closed it.
+func (c *Conn) Lost(now clock.Instant, err error) {
+	c.now = now
+	if c.state == closed {
+		return
+	}
+	if err == nil {
+		err = message.ErrEOF
+	}
+	c.fail(err)
+}
+
+// Close ends the connection because the proxy wants it; what waits fails with err.
+func (c *Conn) Close(now clock.Instant, err error) {
+	c.now = now
+	if c.state != closed {
+		c.fail(err)
+	}
+}

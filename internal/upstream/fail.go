@@ -1,0 +1,182 @@
+package upstream
+
+import (
+	"strconv"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/resp"
+	"github.com/cashew-proxy/cashew/internal/stats"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// fail closes the socket and fails every request in the FIFO. The connection is closed and empty
+// before the first of them hears of it, so that whatever they do next finds it in order.
+func (c *Conn) fail(err error) {
+	was, idle := c.state, c.fifo.n == 0
+	c.state, c.direct = closed, false
+	c.owner.Hangup(c)
+	c.ID = 0
+	c.out.Clear(c.pool)
+	c.greet.Clear(c.pool)
+	c.queuedTo, c.sentTo, c.expired, c.greetLeft = 0, 0, 0, 0
+	c.large, c.largeEnd = 0, 0
+	nesting := c.parser.Nesting
+	c.parser = resp.ReplyParser{Nesting: nesting}
+
+	c.count(err)
+	if was != ready {
+		c.backOff(err)
+		c.owner.ServerEvent(c, ConnectFailed, err)
+	} else if !(idle && err == message.ErrEOF) {
+		c.owner.ServerEvent(c, ConnectionLost, err)
+	}
+	failed := c.fifo
+	c.fifo = fifo{ring: c.spare}
+	for i := range failed.n {
+		if e := failed.at(i); e.ticket.Client != 0 {
+			c.owner.Fail(e.ticket, err)
+		}
+	}
+	if len(failed.ring) <= 1024 {
+		c.spare = failed.ring
+	}
+	if c.set.Preconnect && err != message.ErrShutdown {
+		c.owner.Wake(c, max(c.retryAt, c.now+1))
+	}
+}
+
+func (c *Conn) count(err error) {
+	switch err {
+	case message.ErrEOF:
+		c.counters.Inc(stats.ServerEOFs)
+	case message.ErrTimeout:
+		c.counters.Inc(stats.ServerTimeouts)
+	case message.ErrShutdown:
+	default:
+		c.counters.Inc(stats.ServerErrors)
+	}
+}
+
+// backOff keeps the server from being dialed again too soon.
+func (c *Conn) backOff(err error) {
+	pause := retryMax
+	if c.failures < 6 {
+		pause = min(retryMin<<c.failures, retryMax)
+	}
+	c.failures++
+	c.retryAt, c.lastErr = c.now.Add(pause), err
+}
+
+// Expire is called when an instant given to Wake has come. It fails what has timed out and returns
+// when it wants to be called next, Never if it does not.
+func (c *Conn) Expire(now clock.Instant) clock.Instant {
+	c.now = now
+	next := clock.Never
+	if c.state == closed {
+		if !c.set.Preconnect {
+			return next
+		}
+		if c.retryAt > now {
+			return c.retryAt
+		}
+		_ = c.Open(now) // retryAt has passed: it dials
+		return next
+	}
+	if d := c.set.ConnectTimeout; d > 0 && c.state != ready {
+		if now >= c.dialed.Add(d) {
+			c.fail(message.ErrTimeout)
+			return next
+		}
+		next = c.dialed.Add(d)
+	}
+	if c.set.Timeout > 0 {
+		next = min(next, c.expireRequests(now))
+	}
+	return next
+}
+
+// expireRequests makes orphans of the requests that are too old. When the server has sent nothing
+// for the whole timeout it is the connection that has failed.
+func (c *Conn) expireRequests(now clock.Instant) clock.Instant {
+	if c.fifo.n == 0 {
+		return clock.Never
+	}
+	timeout := c.set.Timeout
+	silent := max(c.heard, c.fifo.at(0).at).Add(timeout)
+	if now >= silent {
+		c.counters.Add(stats.RequestTimeouts, uint64(c.fifo.n-c.expired))
+		c.fail(message.ErrTimeout)
+		return clock.Never
+	}
+	for c.expired < c.fifo.n {
+		e := c.fifo.at(c.expired)
+		due := e.at.Add(timeout)
+		if due > now {
+			return min(due, silent)
+		}
+		c.expired++
+		if t := e.ticket; t.Client != 0 {
+			e.ticket = message.Ticket{}
+			c.counters.Inc(stats.RequestTimeouts)
+			c.owner.Fail(t, message.ErrTimeout)
+		}
+	}
+	return silent
+}
+
+// receivedGreeting takes the handshake's replies and returns what follows them. A refused AUTH or
+// SELECT fails the connection: requests must not run without the rights or in the database of
+// another.
+func (c *Conn) receivedGreeting(b []byte) []byte {
+	for len(b) > 0 && c.greetLeft > 0 {
+		n, done, err := c.parser.Next(b)
+		if err != nil || !done && len(c.refusal)+n > maxRefusal {
+			c.fail(message.ErrReply)
+			return nil
+		}
+		c.refusal = append(c.refusal, b[:n]...)
+		b = b[n:]
+		if !done {
+			return nil
+		}
+		if c.refusal[0] != '+' {
+			text := "server refused the connection: " + string(c.refusal[1:len(c.refusal)-2])
+			c.refusal = nil
+			c.fail(&message.Failure{Text: text})
+			return nil
+		}
+		c.refusal = c.refusal[:0]
+		c.greetLeft--
+	}
+	if c.greetLeft == 0 {
+		c.refusal = nil
+		c.becomeReady()
+		c.owner.Writable(c)
+	}
+	return b
+}
+
+// maxRefusal bounds a reply to the handshake, in bytes.
+const maxRefusal = 4096
+
+// Apply takes the settings of a new snapshot. What is in flight goes on.
+func (c *Conn) Apply(server *topology.Server, set *topology.Settings) {
+	c.Server, c.set = server, set
+	c.parser.Nesting = set.Nesting
+}
+
+// Trim gives back what an idle connection does not need.
+func (c *Conn) Trim() {
+	c.fifo.shrink()
+}
+
+func appendCommand(dst []byte, words ...string) []byte {
+	dst = resp.AppendArray(dst, len(words))
+	for _, w := range words {
+		dst = resp.AppendBulk(dst, []byte(w))
+	}
+	return dst
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,51 @@
+package upstream
+
+import (
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/message"
+)
+
+// entry is one request that awaits its reply, queued or in flight.
+type entry struct {
+	ticket message.Ticket // Client is 0 for an orphan: its reply is dropped
+	at     clock.Instant  // when the request came
+	end    uint64         // the connection's output count behind the request: in flight once that much is sent
+}
+
+// fifo holds entries in the order of their requests: a ring that doubles when it is full.
+type fifo struct {
+	ring []entry // length is a power of two, or 0
+	head uint32
+	n    uint32
+}
+
+func (f *fifo) push(e entry) {
+	if int(f.n) == len(f.ring) {
+		f.grow()
+	}
+	f.ring[(f.head+f.n)&uint32(len(f.ring)-1)] = e
+	f.n++
+}
+
+// at returns the i-th entry from the front.
+func (f *fifo) at(i uint32) *entry { return &f.ring[(f.head+i)&uint32(len(f.ring)-1)] }
+
+func (f *fifo) pop() {
+	f.head++
+	f.n--
+}
+
+func (f *fifo) grow() {
+	ring := make([]entry, max(16, 2*len(f.ring)))
+	for i := range f.n {
+		ring[i] = *f.at(i)
+	}
+	f.ring, f.head = ring, 0
+}
+
+// shrink gives a large ring back when nothing is in it.
+func (f *fifo) shrink() {
+	if f.n == 0 && len(f.ring) > 1024 {
+		f.ring, f.head = nil, 0
+	}
+}
