@@ -7,8 +7,8 @@ const (
 	largeSegment = 256 << 10
 )
 
-// Queue is a first-in first-out sequence of bytes in pool buffers: the unsent output of a
-// connection, or a reply that must wait for its turn. An empty queue owns no buffer. The zero value
+// Queue is a first-in first-out sequence of bytes in pool buffers: the unsent output of a connection.
+// An empty queue owns no buffer. The zero value
 // is ready; the same Pool must be given to every call.
 type Queue struct {
 	segs [][]byte // segs[head][off:] is next; the last one may have room
@@ -58,25 +58,6 @@ func (q *Queue) Take(p *Pool, b []byte) {
 	}
 	q.size += len(b)
 	q.segs = append(q.segs, b)
-}
-
-// TakeAll moves everything in from to the end of q; from is empty afterwards. Large buffers change
-// hands, small ones are copied together.
-func (q *Queue) TakeAll(p *Pool, from *Queue) {
-	for i := from.head; i < len(from.segs); i++ {
-		seg, off := from.segs[i], 0
-		if i == from.head {
-			off = from.off
-		}
-		if off == 0 && len(seg) > lastSegment {
-			q.Take(p, seg)
-		} else {
-			q.Append(p, seg[off:])
-			p.Put(seg)
-		}
-		from.segs[i] = nil
-	}
-	from.reset()
 }
 
 // Reserve returns room at the end for a large value of which want bytes are still to come: at least

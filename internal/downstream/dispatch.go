@@ -130,7 +130,7 @@ func (s *Session) sendTo(server int, r *request) {
 	if s.overMemory() {
 		return
 	}
-	seq := s.inFlight.push(entry{})
+	seq := s.inFlight.push(&s.desk.rings, entry{})
 	err := d.Owner.Send(s, server, message.Ticket{Client: s.ID, Sequence: seq}, r.bytes, r.owned)
 	r.owned = false
 	if err != nil {
@@ -187,7 +187,7 @@ func (s *Session) split(spec *command.Spec, r *request) {
 	g := d.splitter.Split(d.Pool, spec.Shape, spec.Name, r.bytes, r.args[1:], servers, len(s.Pool.Servers))
 	s.counters.Inc(stats.SplitRequests)
 	s.counters.Add(stats.Fragments, uint64(len(g.Fragments)))
-	seq := s.inFlight.push(entry{group: g})
+	seq := s.inFlight.push(&s.desk.rings, entry{group: g})
 	for i := range g.Fragments {
 		f := &g.Fragments[i]
 		t := message.Ticket{Client: s.ID, Sequence: seq, Fragment: uint32(i)}

@@ -1,13 +1,10 @@
 package downstream
 
-import (
-	"github.com/cashew-proxy/cashew/internal/bytebuf"
-	"github.com/cashew-proxy/cashew/internal/fragment"
-)
+import "github.com/cashew-proxy/cashew/internal/fragment"
 
 // entry is one request's place in line.
 type entry struct {
-	body  *bytebuf.Queue  // what has come of the answer, if it had to wait; nil if nothing
+	body  []byte          // a pool buffer with what has come of the answer, if it had to wait
 	group *fragment.Group // of a split request that awaits fragments
 	state entryState
 }
@@ -27,10 +24,10 @@ type fifo struct {
 	n    uint32
 }
 
-// push adds a request and returns its sequence number.
-func (f *fifo) push(e entry) uint32 {
+// push adds a request and returns its sequence number. A full ring is replaced by a larger one.
+func (f *fifo) push(r *rings, e entry) uint32 {
 	if int(f.n) == len(f.ring) {
-		f.grow()
+		f.move(r, r.get(len(f.ring)+1))
 	}
 	seq := f.head + f.n
 	f.ring[seq&uint32(len(f.ring)-1)] = e
@@ -51,31 +48,75 @@ func (f *fifo) find(seq uint32) *entry {
 
 // pop removes the first entry, which must own nothing any more.
 func (f *fifo) pop() {
-	f.ring[f.head&uint32(len(f.ring)-1)] = entry{}
 	f.head++
 	f.n--
 }
 
-func (f *fifo) grow() {
-	ring := make([]entry, max(4, 2*len(f.ring)))
+// move goes on in another ring.
+func (f *fifo) move(r *rings, ring []entry) {
 	for i := range f.n {
 		ring[(f.head+i)&uint32(len(ring)-1)] = *f.at(i)
+		*f.at(i) = entry{}
 	}
+	r.put(f.ring)
 	f.ring = ring
 }
 
-// reset empties the fifo; a small ring is kept for the next client.
-func (f *fifo) reset() {
-	clear(f.ring)
-	f.head, f.n = 0, 0
-	if len(f.ring) > 16 {
+// settle gives a large ring back when nothing is in it: an idle client keeps a small one at most.
+func (f *fifo) settle(r *rings) {
+	if f.n == 0 && len(f.ring) > smallRing {
+		r.put(f.ring)
 		f.ring = nil
 	}
 }
 
-// shrink gives a large ring back when nothing is in it.
-func (f *fifo) shrink() {
-	if f.n == 0 && len(f.ring) > 16 {
-		f.ring = nil
+// reset empties the fifo, whose entries must own nothing any more.
+func (f *fifo) reset(r *rings) {
+	for i := range f.n {
+		*f.at(i) = entry{}
+	}
+	f.head, f.n = 0, 0
+	f.settle(r)
+}
+
+// smallRing is the size of a ring that an idle client keeps.
+const smallRing = 4
+
+// ringSizes are the sizes of rings that are kept for reuse, and how many: pipelining clients fill and
+// empty them all the time. Beyond the largest they double.
+var ringSizes = [...]struct{ entries, kept int }{{64, 1024}, {512, 256}, {4096, 32}}
+
+// rings are the free rings of one worker. The entries of a free ring own nothing.
+type rings struct{ free [len(ringSizes)][][]entry }
+
+// get returns a ring for at least n entries.
+func (r *rings) get(n int) []entry {
+	if n <= smallRing {
+		return make([]entry, smallRing)
+	}
+	for i, size := range ringSizes {
+		if n > size.entries {
+			continue
+		}
+		if k := len(r.free[i]) - 1; k >= 0 {
+			ring := r.free[i][k]
+			r.free[i] = r.free[i][:k]
+			return ring
+		}
+		return make([]entry, size.entries)
+	}
+	size := 2 * ringSizes[len(ringSizes)-1].entries
+	for size < n {
+		size *= 2
+	}
+	return make([]entry, size)
+}
+
+// put takes back a ring that owns nothing any more.
+func (r *rings) put(ring []entry) {
+	for i, size := range ringSizes {
+		if len(ring) == size.entries && len(r.free[i]) < size.kept {
+			r.free[i] = append(r.free[i], ring)
+		}
 	}
 }

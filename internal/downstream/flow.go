@@ -84,7 +84,7 @@ func (s *Session) Sent(n int) {
 			d.Owner.Wake(s, s.drained.Add(t))
 		}
 	} else if s.inFlight.n == 0 {
-		s.inFlight.shrink()
+		s.inFlight.settle(&d.rings)
 	}
 	if s.holds&holdOutput != 0 && int64(s.out.Len())+s.stored <= outputLow {
 		s.release(holdOutput)

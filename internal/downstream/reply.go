@@ -19,10 +19,8 @@ func (s *Session) answerLocally(reply []byte) {
 		s.output(reply)
 		return
 	}
-	e := entry{state: answered, body: s.desk.getBody()}
-	e.body.Append(s.desk.Pool, reply)
 	s.stored += int64(len(reply))
-	s.inFlight.push(e)
+	s.inFlight.push(&s.desk.rings, entry{state: answered, body: append(s.desk.Pool.Get(len(reply)), reply...)})
 }
 
 // output appends to the client's output and sees to it that it is sent.
@@ -60,10 +58,10 @@ func (s *Session) Reply(t message.Ticket, b []byte, last bool) {
 
 // replyLater stores an answer that comes before its turn.
 func (s *Session) replyLater(e *entry, b []byte, last bool) {
-	if e.body == nil {
-		e.body = s.desk.getBody()
+	if cap(e.body)-len(e.body) < len(b) {
+		e.body = s.desk.Pool.Grow(e.body, max(len(b), len(e.body)))
 	}
-	e.body.Append(s.desk.Pool, b)
+	e.body = append(e.body, b...)
 	s.stored += int64(len(b))
 	if last {
 		e.state = answered
@@ -84,10 +82,9 @@ func (s *Session) replyFragment(e *entry, t message.Ticket, b []byte, last bool)
 	case fragment.Complete:
 		g := e.group
 		e.group = nil
-		e.body = d.getBody()
-		g.Append(d.Pool, e.body)
+		e.body = g.Coalesce(d.Pool)
 		d.splitter.Put(d.Pool, g)
-		s.stored += int64(e.body.Len())
+		s.stored += int64(len(e.body))
 		e.state = answered
 		s.advance()
 	}
@@ -115,8 +112,7 @@ func (s *Session) Fail(t message.Ticket, err error) {
 // answer puts a whole answer in the place of whatever the entry waited for.
 func (s *Session) answer(e *entry, t message.Ticket, reply []byte) {
 	s.drop(e)
-	e.body = s.desk.getBody()
-	e.body.Append(s.desk.Pool, reply)
+	e.body = append(s.desk.Pool.Get(len(reply)), reply...)
 	e.state = answered
 	s.stored += int64(len(reply))
 	if t.Sequence == s.inFlight.head {
@@ -128,8 +124,8 @@ func (s *Session) answer(e *entry, t message.Ticket, reply []byte) {
 func (s *Session) drop(e *entry) {
 	d := s.desk
 	if e.body != nil {
-		s.stored -= int64(e.body.Len())
-		d.putBody(e.body)
+		s.stored -= int64(len(e.body))
+		d.Pool.Put(e.body)
 		e.body = nil
 	}
 	if e.group != nil {
@@ -159,78 +155,47 @@ func (s *Session) advance() {
 	}
 }
 
-// deliver moves what has come of the first entry's answer to the output.
+// deliver moves what has come of the first entry's answer to the output; large buffers change hands.
 func (s *Session) deliver(e *entry) {
-	d := s.desk
-	if n := e.body.Len(); n > 0 {
-		s.stored -= int64(n)
-		s.noteReply(n, e.state == answered)
-		s.out.TakeAll(d.Pool, e.body)
-		if e.state == waiting {
-			e.state = begun
-		}
-		if !s.Dirty {
-			d.Owner.Writable(s)
-		}
-	}
-	d.putBody(e.body)
+	d, b := s.desk, e.body
 	e.body = nil
+	s.stored -= int64(len(b))
+	s.noteReply(len(b), e.state == answered)
+	if len(b) >= bytebuf.MapSize/2 {
+		s.out.Take(d.Pool, b)
+	} else {
+		s.out.Append(d.Pool, b)
+		d.Pool.Put(b)
+	}
+	if e.state == waiting {
+		e.state = begun
+	}
+	if !s.Dirty {
+		d.Owner.Writable(s)
+	}
 }
 
-// Room lends memory for bytes of an answer: at the end of the client's output, or of where the answer
-// waits for its turn. Nil when they must be looked at.
+// Room lends memory for bytes of an answer at the end of the client's output, nil when they must be
+// looked at or wait.
 func (s *Session) Room(t message.Ticket, want int) []byte {
 	e := s.inFlight.find(t.Sequence)
-	if e == nil || e.state == answered || e.group != nil {
+	if e == nil || e.state == answered || e.group != nil || t.Sequence != s.inFlight.head {
 		return nil
 	}
-	if t.Sequence == s.inFlight.head {
-		return s.out.Reserve(s.desk.Pool, want)
-	}
-	if e.body == nil {
-		e.body = s.desk.getBody()
-	}
-	return e.body.Reserve(s.desk.Pool, want)
+	return s.out.Reserve(s.desk.Pool, want)
 }
 
 // Filled says how much was read into what Room lent.
-func (s *Session) Filled(t message.Ticket, n int, last bool) {
-	e := s.inFlight.find(t.Sequence)
-	d := s.desk
-	if t.Sequence != s.inFlight.head {
-		e.body.Commit(d.Pool, n)
-		s.stored += int64(n)
-		if last {
-			e.state = answered
-		}
-		s.holdForOutput()
-		return
-	}
+func (s *Session) Filled(_ message.Ticket, n int, last bool) {
 	s.noteReply(n, last)
-	s.out.Commit(d.Pool, n)
+	s.out.Commit(s.desk.Pool, n)
 	if !s.Dirty {
-		d.Owner.Writable(s)
+		s.desk.Owner.Writable(s)
 	}
 	if last {
 		s.inFlight.pop()
 		s.advance()
 	} else {
-		e.state = begun
-	}
-}
-
-func (d *Desk) getBody() *bytebuf.Queue {
-	if n := len(d.bodies) - 1; n >= 0 {
-		q := d.bodies[n]
-		d.bodies = d.bodies[:n]
-		return q
-	}
-	return new(bytebuf.Queue)
-}
-
-func (d *Desk) putBody(q *bytebuf.Queue) {
-	q.Clear(d.Pool)
-	if len(d.bodies) < 1<<14 {
-		d.bodies = append(d.bodies, q)
+		s.inFlight.at(0).state = begun
 	}
 }

@@ -65,11 +65,11 @@ type Desk struct {
 	splitter fragment.Splitter
 	parser   resp.RequestParser // for requests that come whole
 	partials []*partial         // free list
-	bodies   []*bytebuf.Queue   // free list
 	servers  []int32            // scratch of split
 	keyArgs  []resp.Arg         // scratch of split
 	keys     []int              // scratch of same-server commands
 	scratch  []byte             // scratch of local replies
+	rings    rings
 	inline   resp.RequestParser // for what inline commands stand for
 	line     []byte             // scratch of the same
 }
@@ -164,7 +164,7 @@ func (s *Session) Release() {
 	for i := range s.inFlight.n {
 		s.drop(s.inFlight.at(i))
 	}
-	s.inFlight.reset()
+	s.inFlight.reset(&d.rings)
 	s.out.Clear(d.Pool)
 	if s.partial != nil {
 		d.putPartial(s.partial)

@@ -1,9 +1,6 @@
 package fragment
 
-import (
-	"github.com/cashew-proxy/cashew/internal/bytebuf"
-	"github.com/cashew-proxy/cashew/internal/resp"
-)
+import "github.com/cashew-proxy/cashew/internal/resp"
 
 // arrayShape is MGET: each server answers with an array of its keys' values, and the client gets one
 // array in the order of its keys.
@@ -26,15 +23,15 @@ func acceptArray(_ *Group, f *Fragment) bool {
 	return i == len(f.reply)
 }
 
-func appendArray(g *Group, out *bytebuf.Queue, pool *bytebuf.Pool) {
-	var scratch [24]byte
-	out.Append(pool, resp.AppendArray(scratch[:0], g.keys))
+func appendArray(g *Group, dst []byte) []byte {
+	dst = resp.AppendArray(dst, g.keys)
 	for _, i := range g.of {
 		f := &g.Fragments[i]
 		next := element(f.reply, f.cursor)
-		out.Append(pool, f.reply[f.cursor:next])
+		dst = append(dst, f.reply[f.cursor:next]...)
 		f.cursor = next
 	}
+	return dst
 }
 
 // element returns the place behind the bulk string or nil at b[i:], 0 if there is none.

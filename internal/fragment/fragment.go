@@ -15,7 +15,7 @@ import (
 type shape struct {
 	step   int // arguments per key: the key and what belongs to it
 	accept func(g *Group, f *Fragment) bool
-	append func(g *Group, out *bytebuf.Queue, pool *bytebuf.Pool)
+	append func(g *Group, dst []byte) []byte
 }
 
 // Group is one request in fragments.
@@ -69,8 +69,18 @@ func (g *Group) Reply(pool *bytebuf.Pool, i int, b []byte, last bool) Outcome {
 	return Complete
 }
 
-// Append appends the client's reply to out. The group must be complete.
-func (g *Group) Append(pool *bytebuf.Pool, out *bytebuf.Queue) { g.shape.append(g, out, pool) }
+// Coalesce returns the client's reply in a pool buffer. The group must be complete.
+func (g *Group) Coalesce(pool *bytebuf.Pool) []byte {
+	size := maxHeader
+	for i := range g.Fragments {
+		size += len(g.Fragments[i].reply)
+	}
+	return g.shape.append(g, pool.Get(size))
+}
+
+// maxHeader bounds what the client's reply may need beyond the bytes of the servers' replies: the
+// header of an array, or a number.
+const maxHeader = 24
 
 // AppendError appends the error that fragment i's server answered with, or the one that stands for
 // an answer of the wrong kind.

@@ -3,7 +3,6 @@ package fragment
 import (
 	"strconv"
 
-	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/resp"
 )
 
@@ -20,7 +19,4 @@ func acceptNumber(g *Group, f *Fragment) bool {
 	return err == nil
 }
 
-func appendSum(g *Group, out *bytebuf.Queue, pool *bytebuf.Pool) {
-	var scratch [24]byte
-	out.Append(pool, resp.AppendInt(scratch[:0], g.sum))
-}
+func appendSum(g *Group, dst []byte) []byte { return resp.AppendInt(dst, g.sum) }
