@@ -1,0 +1,269 @@
+package config
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/hashkit"
+	"github.com/cashew-proxy/cashew/internal/ring"
+)
+
+// touch says what a change of a key touches, for whoever plans one.
+type touch string
+
+const (
+	placement   touch = "placement"   // keys move to other servers
+	listener    touch = "listener"    // the pool's listening socket
+	servers     touch = "servers"     // connections to servers
+	connections touch = "clients"     // connections from clients
+	requests    touch = "requests"    // requests from then on
+	whole       touch = "the process" // everything
+)
+
+// key is one row of a table of keys: everything that is known about it.
+type key[T any] struct {
+	name     string
+	kind     string // what the value is, for the reference page
+	fallback string // the default as a value for set; "" if there is none; "=other" is other's value
+	compat   string // the default under compat, if it is another one
+	required bool
+	list     bool
+	allowed  string // bounds or values, for the reference page
+	since    string // "twemproxy", or "cashew" for what twemproxy lacks
+	touches  touch
+	help     string
+	set      setter[T]
+}
+
+// Bounds that several keys share. twemproxy's numbers are ints of 32 bits.
+const (
+	maxNumber = math.MaxInt32
+	maxMillis = math.MaxInt32
+	minBuffer = 1 << 10
+	maxBuffer = 1 << 40
+)
+
+const (
+	ofTwemproxy = "twemproxy"
+	ofCashew    = "cashew"
+)
+
+const (
+	anyNumber = "0 to 2147483647"
+	anyBuffer = "1kb to 1024gb"
+	boolean   = "true or false"
+)
+
+var crossServer = []string{"refuse", "first_key"}
+
+// poolKeys has every key of a pool, in the order of the reference page.
+var poolKeys = concat(addressKeys, placementKeys, connectionKeys, redisKeys, failureKeys, limitKeys)
+
+func concat(tables ...[]key[Pool]) (all []key[Pool]) {
+	for _, t := range tables {
+		all = append(all, t...)
+	}
+	return all
+}
+
+var addressKeys = []key[Pool]{
+	{
+		name: "listen", kind: "address", required: true, since: ofTwemproxy, touches: listener,
+		allowed: "`host:port`, `/path` or `/path mode`",
+		help:    "Where clients connect: see [Listening](#listening).",
+		set:     setListen,
+	},
+	{
+		name: "servers", kind: "list of servers", required: true, list: true, since: ofTwemproxy, touches: placement,
+		allowed: "`host:port:weight [name]` or `/path:weight [name]`, at least one",
+		help:    "The pool's servers: see [Servers](#servers). Their order does not matter.",
+		set:     setServers,
+	},
+	{
+		name: "redis", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: whole, allowed: boolean,
+		help: "The protocol: Redis if true, memcached's text protocol if false.",
+		set:  setBool(func(p *Pool) *bool { return &p.Redis }),
+	},
+}
+
+var placementKeys = []key[Pool]{
+	{
+		name: "hash", kind: "name", fallback: hashkit.Default, since: ofTwemproxy, touches: placement,
+		allowed: "`" + strings.Join(hashkit.Names(), "` `") + "`",
+		help: "The function that maps a key to a number of 32 bits. " +
+			"`crc32` yields 15 bits only: with ketama all keys go to one server; `crc32a` is the whole CRC.",
+		set: setEnum(hashkit.Names(), func(p *Pool) *string { return &p.Hash }),
+	},
+	{
+		name: "hash_tag", kind: "two bytes", since: ofTwemproxy, touches: placement,
+		allowed: "exactly two bytes, such as `\"{}\"` (with the quotes)",
+		help: "If a key holds the first byte and later the second with something between, only what is between is " +
+			"hashed: keys with the same tag share a server.",
+		set: setHashTag,
+	},
+	{
+		name: "distribution", kind: "name", fallback: "ketama", since: ofTwemproxy, touches: placement,
+		allowed: "`" + strings.Join(ring.Names(), "` `") + "`",
+		help: "How a hash selects a server: `ketama` is consistent hashing by server names, `modula` the remainder of a " +
+			"division, `random` takes no notice of the key.",
+		set: setEnum(ring.Names(), func(p *Pool) *string { return &p.Distribution }),
+	},
+	{
+		name: "cross_server", kind: "name", fallback: "refuse", compat: "first_key", since: ofCashew, touches: requests,
+		allowed: "`refuse` `first_key`",
+		help: "What becomes of a command that needs all its keys on one server and has them on several: an error reply, or, " +
+			"as in twemproxy, it goes to the first key's server.",
+		set: setCrossServer,
+	},
+}
+
+var connectionKeys = []key[Pool]{
+	{
+		name: "timeout", kind: "milliseconds", fallback: "0", since: ofTwemproxy, touches: requests, allowed: anyNumber,
+		help: "A request's time from its arrival to its reply; then the client gets an error. 0 is none.",
+		set:  setMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.Timeout }),
+	},
+	{
+		name: "connect_timeout", kind: "milliseconds", fallback: "5000", since: ofCashew, touches: servers, allowed: anyNumber,
+		help: "The time for connecting to a server, authentication included. 0 is none.",
+		set:  setMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ConnectTimeout }),
+	},
+	{
+		name: "client_idle_timeout", kind: "milliseconds", fallback: "0", since: ofCashew, touches: connections, allowed: anyNumber,
+		help: "A client that sends nothing for so long, and waits for nothing, is closed. 0 is never.",
+		set:  setMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ClientIdleTimeout }),
+	},
+	{
+		name: "backlog", kind: "number", fallback: "512", since: ofTwemproxy, touches: listener, allowed: anyNumber,
+		help: "Connections that the kernel holds until they are accepted; the kernel has a bound of its own.",
+		set:  setNumber(0, maxNumber, func(p *Pool) *int { return &p.Backlog }),
+	},
+	{
+		name: "reuseport", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: listener, allowed: boolean,
+		help: "Sets SO_REUSEPORT on the listening socket, so that several processes can share the port.",
+		set:  setBool(func(p *Pool) *bool { return &p.ReusePort }),
+	},
+	{
+		name: "client_connections", kind: "number", fallback: "0", since: ofTwemproxy, touches: connections, allowed: anyNumber,
+		help: "The most clients at once; further ones are refused. 0 is no bound. Under the name `nutcracker` it has no " +
+			"effect, as in twemproxy, and a warning says so.",
+		set: setNumber(0, maxNumber, func(p *Pool) *int { return &p.ClientConnections }),
+	},
+	{
+		name: "server_connections", kind: "number", fallback: "1", since: ofTwemproxy, touches: servers, allowed: "1 to 65535",
+		help: "Connections to each server. A client keeps to one of them, so that it reads what it wrote.",
+		set:  setNumber(1, 65535, func(p *Pool) *int { return &p.ServerConnections }),
+	},
+	{
+		name: "preconnect", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: servers, allowed: boolean,
+		help: "Connects to all servers at start, with all `server_connections`, and not at the first request.",
+		set:  setBool(func(p *Pool) *bool { return &p.Preconnect }),
+	},
+	{
+		name: "tcpkeepalive", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: servers, allowed: boolean,
+		help: "TCP keepalive for connections to servers and, unless `client_keepalive` says otherwise, from clients.",
+		set:  setBool(func(p *Pool) *bool { return &p.TCPKeepAlive }),
+	},
+	{
+		name: "client_keepalive", kind: "boolean", fallback: "=tcpkeepalive", since: ofCashew, touches: connections, allowed: boolean,
+		help: "TCP keepalive for connections from clients.",
+		set:  setBool(func(p *Pool) *bool { return &p.ClientKeepAlive }),
+	},
+}
+
+var redisKeys = []key[Pool]{
+	{
+		name: "redis_auth", kind: "text", since: ofTwemproxy, touches: whole, allowed: "not empty; only with `redis: true`",
+		help: "The password that clients must give, and that servers are given.",
+		set:  setText(func(p *Pool) *string { return &p.RedisAuth }),
+	},
+	{
+		name: "redis_auth_file", kind: "path", since: ofCashew, touches: whole,
+		allowed: "a file of at most 64kb; not with `redis_auth`; only with `redis: true`",
+		help: "The file that holds the password, read at start; one newline at its end does not count. A relative path " +
+			"begins at the directory of the configuration file.",
+		set: setText(func(p *Pool) *string { return &p.RedisAuth }), // the loader puts the contents in place of the path
+	},
+	{
+		name: "redis_user", kind: "text", since: ofCashew, touches: whole, allowed: "not empty; only with a password",
+		help: "The user name that goes with the password. Without it the server's default user is meant.",
+		set:  setText(func(p *Pool) *string { return &p.RedisUser }),
+	},
+	{
+		name: "redis_db", kind: "number", fallback: "0", since: ofTwemproxy, touches: servers, allowed: anyNumber,
+		help: "The database selected on every connection to a server.",
+		set:  setNumber(0, maxNumber, func(p *Pool) *int { return &p.RedisDB }),
+	},
+}
+
+var failureKeys = []key[Pool]{
+	{
+		name: "auto_eject_hosts", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: placement, allowed: boolean,
+		help: "Takes a server that fails out of the distribution for a time. **Not in force in this version**: a warning " +
+			"says so, and keys stay with their servers.",
+		set: setBool(func(p *Pool) *bool { return &p.AutoEjectHosts }),
+	},
+	{
+		name: "server_retry_timeout", kind: "milliseconds", fallback: "30000", since: ofTwemproxy, touches: requests, allowed: anyNumber,
+		help: "How long a server stays ejected. Only with `auto_eject_hosts: true`.",
+		set:  setMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ServerRetryTimeout }),
+	},
+	{
+		name: "server_failure_limit", kind: "number", fallback: "2", since: ofTwemproxy, touches: requests, allowed: anyNumber,
+		help: "Failures in a row that eject a server. Only with `auto_eject_hosts: true`; 0 is 1.",
+		set:  setNumber(0, maxNumber, func(p *Pool) *int { return &p.ServerFailureLimit }),
+	},
+}
+
+var limitKeys = []key[Pool]{
+	{
+		name: "request_size_limit", kind: "size", fallback: "512mb", since: ofCashew, touches: requests, allowed: anyBuffer,
+		help: "The longest request, all its arguments together; a longer one gets an error.",
+		set:  setSize(minBuffer, maxBuffer, func(p *Pool) *int64 { return &p.RequestSizeLimit }),
+	},
+	{
+		name: "request_arguments_limit", kind: "number", fallback: "1048576", since: ofCashew, touches: requests, allowed: "1 to 2147483647",
+		help: "The most arguments of one request, the command's name included.",
+		set:  setNumber(1, maxNumber, func(p *Pool) *int { return &p.RequestArgumentsLimit }),
+	},
+	{
+		name: "inline_size_limit", kind: "size", fallback: "64kb", since: ofCashew, touches: requests, allowed: "1kb to 1gb",
+		help: "The longest inline command, and the longest line of a header.",
+		set:  setLineSize,
+	},
+	{
+		name: "reply_nesting_limit", kind: "number", fallback: "128", since: ofCashew, touches: servers, allowed: "1 to 65535",
+		help: "The deepest nesting of arrays in a server's reply; beyond it the reply counts as malformed.",
+		set:  setNumber(1, 65535, func(p *Pool) *int { return &p.ReplyNestingLimit }),
+	},
+	{
+		name: "client_output_limit", kind: "size", fallback: "64mb", since: ofCashew, touches: connections, allowed: anyBuffer,
+		help: "Unsent replies to one client, behind the one being sent; a client beyond it is closed.",
+		set:  setSize(minBuffer, maxBuffer, func(p *Pool) *int64 { return &p.ClientOutputLimit }),
+	},
+	{
+		name: "client_output_timeout", kind: "milliseconds", fallback: "60000", since: ofCashew, touches: connections, allowed: anyNumber,
+		help: "A client that takes nothing of its replies for so long is closed. 0 is never.",
+		set:  setMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ClientOutputTimeout }),
+	},
+	{
+		name: "server_queue_limit", kind: "size", fallback: "64mb", since: ofCashew, touches: requests, allowed: anyBuffer,
+		help: "Unsent requests to one server connection; beyond it clients are slowed down.",
+		set:  setSize(minBuffer, maxBuffer, func(p *Pool) *int64 { return &p.ServerQueueLimit }),
+	},
+}
+
+// processKeys has every key under "cashew:".
+var processKeys = []key[Process]{
+	{
+		name: "memory_limit", kind: "size", fallback: "0", since: ofCashew, touches: whole, allowed: "0 to 1024gb",
+		help: "Bytes that the whole process may buffer. 0 is half of the machine's or the container's memory.",
+		set:  setSize(0, maxBuffer, func(p *Process) *int64 { return &p.MemoryLimit }),
+	},
+	{
+		name: "shutdown_timeout", kind: "milliseconds", fallback: "10000", since: ofCashew, touches: whole, allowed: anyNumber,
+		help: "At SIGTERM and SIGINT, the time that clients have for what they have already asked. 0 closes them at once.",
+		set:  setMillis(0, maxMillis, func(p *Process) *time.Duration { return &p.ShutdownTimeout }),
+	},
+}
