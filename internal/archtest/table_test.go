@@ -61,6 +61,7 @@ var engineMay = map[[2]string]string{
 	{"bytebuf", "golang.org/x/sys/unix"}: "large buffers are mapped, so that they really go back to the system",
 	{"hashkit", "crypto/md5"}:            "md5 is one of twemproxy's hashes",
 	{"ring", "crypto/md5"}:               "ketama's points are md5 sums",
+	{"downstream", "crypto/subtle"}:      "passwords are compared in constant time",
 }
 
 // inTests stands for _test.go files and the rooms that only tests use.
