@@ -218,3 +218,26 @@ func TestEditDistance(t *testing.T) {
 		}
 	}
 }
+
+// TestLineEnds: carriage returns before the newlines change nothing.
+func TestLineEnds(t *testing.T) {
+	for _, file := range corpus(t, "good", 9) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret := func(string) (string, error) { return "s3cret\n", nil }
+		unix, _, err := parse(file, text, Options{}, secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dos, _, err := parse(file, []byte(strings.ReplaceAll(string(text), "\n", "\r\n")), Options{}, secret)
+		if err != nil {
+			t.Errorf("with carriage returns: %v", err)
+			continue
+		}
+		if diff := cmp.Diff(unix, dos); diff != "" {
+			t.Errorf("%s with carriage returns (-without +with):\n%s", file, diff)
+		}
+	}
+}

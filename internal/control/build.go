@@ -1,0 +1,86 @@
+// Package control makes topologies: it is the only writer of topology.Snapshot.
+//
+// It is ordinary Go of the control plane. Build is a pure function for any goroutine; what it returns
+// is never changed again.
+package control
+
+import (
+	"fmt"
+
+	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/hashkit"
+	"github.com/cashew-proxy/cashew/internal/ring"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// Build makes the snapshot of a configuration in which every server is live. The snapshot shares
+// nothing with c but strings. c must come from config.Load, which guarantees all that Build needs.
+func Build(c *config.Config, epoch uint64) *topology.Snapshot {
+	s := &topology.Snapshot{Epoch: epoch, MemoryLimit: c.Process.MemoryLimit}
+	for i, p := range c.Pools {
+		pool := buildPool(p)
+		pool.Index = i
+		s.Pools = append(s.Pools, pool)
+	}
+	return s
+}
+
+func buildPool(c *config.Pool) *topology.Pool {
+	hash, ok := hashkit.ByName(c.Hash)
+	distribution, known := ring.ByName(c.Distribution)
+	if !ok || !known {
+		panic(fmt.Sprintf("control: config let through hash %q, distribution %q", c.Hash, c.Distribution))
+	}
+	p := &topology.Pool{
+		Name:     c.Name,
+		Protocol: topology.Memcached,
+		Listen: topology.Listen{
+			Network: c.Listen.Network, Address: c.Listen.Address, Mode: c.Listen.Mode,
+			Backlog: c.Backlog, ReusePort: c.ReusePort,
+		},
+		Distribution: distribution,
+		Hash:         hash,
+		Settings:     settings(c),
+	}
+	if c.Redis {
+		p.Protocol = topology.Redis
+	}
+	if c.HashTag != "" {
+		p.HashTag = hashkit.Tag{Open: c.HashTag[0], Close: c.HashTag[1], Set: true}
+	}
+	nodes := make([]ring.Node, len(c.Servers))
+	for i, s := range c.Servers {
+		p.Servers = append(p.Servers, &topology.Server{
+			Pool: c.Name, Name: s.Name, Index: i, Network: s.Network, Address: s.Address, Weight: s.Weight,
+			KeepAlive: c.TCPKeepAlive,
+		})
+		nodes[i] = ring.Node{Name: s.Name, Weight: s.Weight, Index: i}
+	}
+	p.Ring = ring.New(distribution, nodes)
+	return p
+}
+
+func settings(c *config.Pool) topology.Settings {
+	return topology.Settings{
+		Timeout:           c.Timeout,
+		ConnectTimeout:    c.ConnectTimeout,
+		ClientIdleTimeout: c.ClientIdleTimeout,
+		ClientConnections: c.ClientConnections,
+		ServerConnections: c.ServerConnections,
+		Preconnect:        c.Preconnect,
+		ClientKeepAlive:   c.ClientKeepAlive,
+		Auth:              c.RedisAuth,
+		User:              c.RedisUser,
+		Database:          c.RedisDB,
+		FirstKey:          c.FirstKey,
+		Limits: topology.Limits{
+			RequestBytes:  c.RequestSizeLimit,
+			Arguments:     c.RequestArgumentsLimit,
+			InlineBytes:   c.InlineSizeLimit,
+			Nesting:       c.ReplyNestingLimit,
+			ClientOutput:  c.ClientOutputLimit,
+			StalledClient: c.ClientOutputTimeout,
+			ServerQueue:   c.ServerQueueLimit,
+		},
+	}
+}
