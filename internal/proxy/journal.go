@@ -1,0 +1,163 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/engine"
+	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/upstream"
+)
+
+// journal carries what the engine observes to the log without making a worker wait: a bounded queue
+// that drops and counts, and a goroutine that writes. Lines that repeat are written once per
+// interval, with how many there were in between.
+type journal struct {
+	log     *slog.Logger
+	lines   chan line
+	dropped atomic.Uint64
+	done    chan struct{}
+}
+
+var _ engine.Observer = (*journal)(nil)
+
+// line is one observation. Two with the same key within the interval are one line in the log.
+type line struct {
+	key   key
+	level slog.Level
+	peer  netip.AddrPort
+}
+
+type key struct {
+	text, pool, server, reason string
+}
+
+const (
+	journalQueue    = 1024
+	journalInterval = 5 * time.Second
+)
+
+func newJournal(log *slog.Logger) *journal {
+	j := &journal{log: log, lines: make(chan line, journalQueue), done: make(chan struct{})}
+	go j.write()
+	return j
+}
+
+// close writes what is queued and ends the goroutine. Nothing may be observed after it.
+func (j *journal) close() {
+	close(j.lines)
+	<-j.done
+}
+
+func (j *journal) put(l line) {
+	select {
+	case j.lines <- l:
+	default:
+		j.dropped.Add(1)
+	}
+}
+
+// Server notes a change in a server connection's life.
+func (j *journal) Server(p *topology.Pool, s *topology.Server, e upstream.Event, err error) {
+	l := line{key: key{pool: p.Name, server: s.Name}, level: slog.LevelWarn}
+	if err != nil {
+		l.key.reason = err.Error()
+	}
+	switch e {
+	case upstream.Connected:
+		l.key.text, l.level = "connected to server", slog.LevelInfo
+	case upstream.ConnectFailed:
+		l.key.text = "cannot connect to server"
+	case upstream.ConnectionLost:
+		l.key.text = "server connection lost"
+	}
+	j.put(l)
+}
+
+// Client notes something in a client's life.
+func (j *journal) Client(p *topology.Pool, peer netip.AddrPort, e downstream.Event, reason string) {
+	l := line{key: key{pool: p.Name, reason: reason}, level: slog.LevelWarn, peer: peer}
+	switch e {
+	case downstream.ProtocolError:
+		l.key.text = "client closed: protocol error"
+	case downstream.Stalled:
+		l.key.text = "client closed: stalled"
+	case downstream.Overflowed:
+		l.key.text = "client closed: limit reached"
+	case downstream.Refused:
+		l.key.text = "client refused"
+	}
+	j.put(l)
+}
+
+// repeats is what happened of one kind since it was last written.
+type repeats struct {
+	since time.Time
+	count int
+	last  line
+}
+
+// write writes lines until the queue is closed.
+func (j *journal) write() {
+	defer close(j.done)
+	seen := map[key]*repeats{}
+	tick := time.NewTicker(journalInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case l, ok := <-j.lines:
+			if !ok {
+				j.flush(seen, 0)
+				return
+			}
+			if r := seen[l.key]; r != nil {
+				r.count++
+				r.last = l
+				continue
+			}
+			seen[l.key] = &repeats{since: time.Now()}
+			j.emit(l, 0)
+		case <-tick.C:
+			j.flush(seen, journalInterval)
+		}
+	}
+}
+
+// flush writes what repeated, and forgets what has been quiet for the interval.
+func (j *journal) flush(seen map[key]*repeats, age time.Duration) {
+	for k, r := range seen {
+		if time.Since(r.since) < age {
+			continue
+		}
+		if r.count == 0 {
+			delete(seen, k)
+			continue
+		}
+		j.emit(r.last, r.count)
+		r.count, r.since = 0, time.Now()
+	}
+	if n := j.dropped.Swap(0); n > 0 {
+		j.log.Warn("log lines dropped: too many at once", "count", n)
+	}
+}
+
+func (j *journal) emit(l line, repeated int) {
+	args := []any{"pool", l.key.pool}
+	if l.key.server != "" {
+		args = append(args, "server", l.key.server)
+	}
+	if l.peer.IsValid() {
+		args = append(args, "client", l.peer.String())
+	}
+	if l.key.reason != "" {
+		args = append(args, "reason", l.key.reason)
+	}
+	if repeated > 0 {
+		args = append(args, "repeated", repeated)
+	}
+	j.log.Log(context.Background(), l.level, l.key.text, args...)
+}

@@ -1,0 +1,146 @@
+// Package proxy runs the data plane: a worker is an engine on an event loop, in a goroutine of its
+// own. The package opens the listeners, starts the worker, drains it and reports what it saw.
+//
+// A Proxy is safe for use by any goroutine; what happens inside a worker is its own business, and is
+// asked for through its mailbox.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/eventloop"
+	"github.com/cashew-proxy/cashew/internal/stats"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// Proxy is the listeners and the worker that serves them.
+type Proxy struct {
+	log       *slog.Logger
+	journal   *journal
+	snapshot  atomic.Pointer[topology.Snapshot]
+	addresses []string // by pool
+	worker    *worker
+	ended     chan struct{}
+	endErr    error
+	stopOnce  sync.Once
+}
+
+// New returns a proxy for the snapshot's pools. Nothing is opened yet.
+func New(s *topology.Snapshot, log *slog.Logger) *Proxy {
+	p := &Proxy{log: log, ended: make(chan struct{})}
+	p.snapshot.Store(s)
+	return p
+}
+
+// Start opens all listeners and begins to serve. On an error nothing is left open.
+func (p *Proxy) Start() error {
+	listeners, err := p.listen()
+	if err != nil {
+		return err
+	}
+	p.journal = newJournal(p.log)
+	w, err := newWorker(p)
+	if err == nil {
+		for i, ln := range listeners {
+			pool := p.snapshot.Load().Pools[i]
+			if err = w.loop.AddListener(i, ln, pool.ClientKeepAlive); err != nil {
+				break
+			}
+			listeners[i] = nil
+		}
+		if err != nil {
+			w.loop.Discard()
+		}
+	}
+	if err != nil {
+		p.journal.close()
+		closeAll(listeners)
+		return err
+	}
+	// The workers must not starve the rest: signals, logs, name resolution.
+	if runtime.GOMAXPROCS(0) < 2 {
+		runtime.GOMAXPROCS(2)
+	}
+	p.worker = w
+	go func() {
+		defer close(p.ended)
+		p.endErr = w.run()
+		p.journal.close()
+	}()
+	return nil
+}
+
+// listen opens every pool's listener.
+func (p *Proxy) listen() ([]*eventloop.Listener, error) {
+	var listeners []*eventloop.Listener
+	for _, pool := range p.snapshot.Load().Pools {
+		ln, err := eventloop.Listen(pool.Listen)
+		if err != nil {
+			closeAll(listeners)
+			return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
+		}
+		listeners = append(listeners, ln)
+		p.addresses = append(p.addresses, ln.Address())
+		p.log.Info("listening", "pool", pool.Name, "address", ln.Address(), "servers", len(pool.Servers))
+	}
+	return listeners, nil
+}
+
+func closeAll(listeners []*eventloop.Listener) {
+	for _, ln := range listeners {
+		if ln != nil {
+			ln.Close()
+		}
+	}
+}
+
+// Addresses are where the pools listen, in the snapshot's order, with the ports that the system chose.
+func (p *Proxy) Addresses() []string { return p.addresses }
+
+// Ended is closed when the worker has ended, after Shutdown or because it could not go on.
+func (p *Proxy) Ended() <-chan struct{} { return p.ended }
+
+// Shutdown stops accepting, lets what is in flight finish, and ends the worker. When ctx is done the
+// rest is closed as it is, and the error says how many clients that were.
+func (p *Proxy) Shutdown(ctx context.Context) error {
+	w := p.worker
+	if w == nil {
+		return nil
+	}
+	p.stopOnce.Do(func() { w.loop.Post(w.drain) })
+	var cut error
+	select {
+	case <-w.drained:
+	case <-p.ended:
+		return p.endErr
+	case <-ctx.Done():
+		left := make(chan int, 1)
+		if w.loop.Post(func(clock.Instant) { left <- w.Clients() }) {
+			if n := <-left; n > 0 {
+				cut = fmt.Errorf("%d clients were cut off at the shutdown timeout", n)
+			}
+		}
+	}
+	w.loop.Post(w.shutdown)
+	w.loop.Stop()
+	<-p.ended
+	return errors.Join(cut, p.endErr)
+}
+
+// PoolCounters returns the counters of a pool, in the snapshot's order.
+func (p *Proxy) PoolCounters(pool int) *stats.Block { return p.worker.PoolCounters(pool) }
+
+// ServerCounters returns the counters of a server of a pool, in the snapshot's order.
+func (p *Proxy) ServerCounters(pool, server int) *stats.Block {
+	return p.worker.ServerCounters(pool, server)
+}
+
+// LoopStats returns the event loop's counters.
+func (p *Proxy) LoopStats() eventloop.Stats { return p.worker.loop.Stats() }

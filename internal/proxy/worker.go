@@ -1,0 +1,82 @@
+package proxy
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/engine"
+	"github.com/cashew-proxy/cashew/internal/eventloop"
+	"github.com/cashew-proxy/cashew/internal/message"
+)
+
+// worker is one engine on one event loop: the loop's handler. All but newWorker and run belongs to
+// the goroutine of run.
+type worker struct {
+	*engine.Engine
+	proxy *Proxy
+	loop  *eventloop.Loop
+
+	draining bool
+	drained  chan struct{} // closed when the last client has gone
+	panics   []time.Time   // the last ones
+}
+
+func newWorker(p *Proxy) (*worker, error) {
+	w := &worker{proxy: p, drained: make(chan struct{})}
+	loop, err := eventloop.New(eventloop.Options{OnPanic: w.onPanic, Reset: w.reset})
+	if err != nil {
+		return nil, err
+	}
+	w.loop = loop
+	w.reset()
+	return w, nil
+}
+
+// reset gives the worker a new engine, without connections.
+func (w *worker) reset() eventloop.Handler {
+	seed := uint64(time.Now().UnixNano())
+	w.Engine = engine.New(w.loop, w.proxy.journal, w.proxy.snapshot.Load(), seed)
+	w.Engine.Start(clock.System())
+	return w
+}
+
+func (w *worker) run() error { return w.loop.Run(w) }
+
+// Turn ends the engine's turn under the snapshot in force.
+func (w *worker) Turn(now clock.Instant) ([]message.ConnID, clock.Instant) {
+	dirty, next := w.Engine.Turn(now, w.proxy.snapshot.Load())
+	if w.draining && w.Clients() == 0 {
+		w.draining = false
+		close(w.drained)
+	}
+	return dirty, next
+}
+
+// drain stops accepting and ends every client when it has its answers.
+func (w *worker) drain(now clock.Instant) {
+	w.loop.StopAccepting()
+	w.Engine.Drain(now)
+	w.draining = true
+}
+
+// shutdown closes every connection.
+func (w *worker) shutdown(now clock.Instant) { w.Engine.Shutdown(now) }
+
+// A worker that panics loses its connections and goes on; one that does so all the time does not.
+const (
+	panicsForgiven = 2
+	panicsWithin   = time.Minute
+)
+
+// onPanic decides whether the worker goes on after a panic.
+func (w *worker) onPanic(value any, stack []byte) bool {
+	now := time.Now()
+	w.panics = append(w.panics, now)
+	if n := len(w.panics) - 1 - panicsForgiven; n >= 0 {
+		w.panics = w.panics[n:]
+	}
+	goOn := len(w.panics) <= panicsForgiven || now.Sub(w.panics[0]) > panicsWithin
+	w.proxy.log.Error("panic in a worker: its connections are closed", "panic", fmt.Sprint(value), "goes_on", goOn, "stack", string(stack))
+	return goOn
+}
