@@ -1,0 +1,207 @@
+package eventloop
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// defaultBacklog is used where the configuration names none; it is nutcracker's.
+const defaultBacklog = 512
+
+// Listener is a socket that listens. Whoever called Listen owns it until it is given to a loop.
+type Listener struct {
+	fd      int
+	network string
+	address string
+	file    fs.FileInfo // the unix socket's, to recognise it again
+	once    sync.Once
+}
+
+// Listen makes a non-blocking socket that listens where t says. Names are looked up, so it may block
+// and is not for the loop's goroutine. An empty host means all addresses, IPv6 and IPv4.
+//
+// A unix socket that nobody listens on any more is replaced. Anything else in its place is an error.
+func Listen(t topology.Listen) (*Listener, error) {
+	var ln *Listener
+	var err error
+	switch t.Network {
+	case "tcp":
+		ln, err = listenTCP(t)
+	case "unix":
+		ln, err = listenUnix(t)
+	default:
+		err = fmt.Errorf("no such network: %q", t.Network)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", t.Address, err)
+	}
+	return ln, nil
+}
+
+// Address is where the listener can be reached: "host:port" with the port that the kernel chose if 0
+// was asked for, or a path.
+func (ln *Listener) Address() string { return ln.address }
+
+// Close closes the socket and removes a unix socket's file, unless another has taken its place. It is
+// for listeners that were not given to a loop. Further calls do nothing.
+func (ln *Listener) Close() {
+	ln.once.Do(func() {
+		sysClose(ln.fd)
+		if ln.file == nil {
+			return
+		}
+		if now, err := os.Lstat(ln.address); err == nil && os.SameFile(now, ln.file) {
+			os.Remove(ln.address)
+		}
+	})
+}
+
+func listenTCP(t topology.Listen) (*Listener, error) {
+	a, err := net.ResolveTCPAddr("tcp", t.Address)
+	if err != nil {
+		return nil, err
+	}
+	addr := a.AddrPort()
+	if a.IP == nil {
+		// The socket for all IPv6 addresses takes IPv4 as well, if there is IPv6.
+		ln, err := bindTCP(&unix.SockaddrInet6{Port: a.Port}, unix.AF_INET6, t)
+		if err == nil {
+			return ln, nil
+		}
+		if !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			return nil, err
+		}
+		return bindTCP(&unix.SockaddrInet4{Port: a.Port}, unix.AF_INET, t)
+	}
+	if addr.Addr().Unmap().Is4() {
+		return bindTCP(sockaddr(addr, 0), unix.AF_INET, t)
+	}
+	zone := 0
+	if a.Zone != "" {
+		ifi, err := net.InterfaceByName(a.Zone)
+		if err != nil {
+			return nil, err
+		}
+		zone = ifi.Index
+	}
+	return bindTCP(sockaddr(addr, uint32(zone)), unix.AF_INET6, t)
+}
+
+func bindTCP(sa unix.Sockaddr, family int, t topology.Listen) (*Listener, error) {
+	fd, err := newSocket(family)
+	if err != nil {
+		return nil, sysError(err)
+	}
+	ln := &Listener{fd: fd, network: "tcp"}
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	if err == nil && t.ReusePort {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	}
+	if v6, ok := sa.(*unix.SockaddrInet6); err == nil && ok && v6.Addr == [16]byte{} {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
+	}
+	if err == nil {
+		err = unix.Bind(fd, sa)
+	}
+	if err == nil {
+		err = unix.Listen(fd, backlog(t))
+	}
+	if err == nil {
+		ln.address, err = boundTo(fd)
+	}
+	if err != nil {
+		sysClose(fd)
+		return nil, sysError(err)
+	}
+	return ln, nil
+}
+
+// boundTo returns a socket's own address.
+func boundTo(fd int) (string, error) {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return "", err
+	}
+	a := net.TCPAddr{}
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		a.IP, a.Port = sa.Addr[:], sa.Port
+	case *unix.SockaddrInet6:
+		a.IP, a.Port = sa.Addr[:], sa.Port
+		if ifi, err := net.InterfaceByIndex(int(sa.ZoneId)); sa.ZoneId != 0 && err == nil {
+			a.Zone = ifi.Name
+		}
+	}
+	return a.String(), nil
+}
+
+func backlog(t topology.Listen) int {
+	if t.Backlog <= 0 {
+		return defaultBacklog
+	}
+	return t.Backlog
+}
+
+func listenUnix(t topology.Listen) (*Listener, error) {
+	if err := removeStale(t.Address); err != nil {
+		return nil, err
+	}
+	fd, err := newSocket(unix.AF_UNIX)
+	if err != nil {
+		return nil, sysError(err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: t.Address}); err != nil {
+		sysClose(fd)
+		return nil, sysError(err)
+	}
+	ln := &Listener{fd: fd, network: "unix", address: t.Address}
+	ln.file, err = os.Lstat(t.Address)
+	if err == nil && t.Mode != 0 {
+		err = os.Chmod(t.Address, fs.FileMode(t.Mode)) // before listen: nobody gets in with the umask's
+	}
+	if err == nil {
+		err = unix.Listen(fd, backlog(t))
+	}
+	if err != nil {
+		ln.Close()
+		return nil, sysError(err)
+	}
+	return ln, nil
+}
+
+// removeStale removes a unix socket that a dead process left behind. A connection is the only proof
+// that somebody listens; anything but a refusal is taken for it.
+func removeStale(path string) error {
+	if strings.HasPrefix(path, "@") {
+		return errors.New("abstract unix sockets are not supported")
+	}
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return sysError(err)
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return errors.New("there is a file that is not a socket")
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+		return SysError{unix.EADDRINUSE}
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return fmt.Errorf("there is a socket that may be in use: %w", sysError(err))
+	}
+	return os.Remove(path)
+}

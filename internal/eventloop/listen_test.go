@@ -1,0 +1,177 @@
+package eventloop
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+func TestListenUnixMode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	ln, err := Listen(topology.Listen{Network: "unix", Address: path, Mode: 0o620})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o620 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	ln.Close()
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("after close: %v", err)
+	}
+	ln.Close() // does nothing; it must not close somebody else's descriptor
+}
+
+func TestListenUnixStale(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	dead, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.(*net.UnixListener).SetUnlinkOnClose(false)
+	where := topology.Listen{Network: "unix", Address: path}
+
+	if _, err := Listen(where); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "Address already in use") {
+		t.Errorf("while somebody listens: %v", err)
+	}
+	dead.Close()
+	ln, err := Listen(where)
+	if err != nil {
+		t.Fatalf("in place of a dead one: %v", err)
+	}
+
+	// Another process replaces the file: it is not ours to remove.
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	if _, err := Listen(where); err == nil || !strings.Contains(err.Error(), "not a socket") {
+		t.Errorf("in place of a file: %v", err)
+	}
+	if b, err := os.ReadFile(path); string(b) != "precious" {
+		t.Errorf("the file: %q, %v", b, err)
+	}
+}
+
+func TestListenTCP(t *testing.T) {
+	for _, c := range []struct{ address, prefix string }{
+		{"127.0.0.1:0", "127.0.0.1:"},
+		{"[::1]:0", "[::1]:"},
+		{":0", ""},
+		{"0.0.0.0:0", "0.0.0.0:"},
+	} {
+		ln, err := Listen(topology.Listen{Network: "tcp", Address: c.address})
+		if err != nil {
+			t.Errorf("%s: %v", c.address, err)
+			continue
+		}
+		_, port, err := net.SplitHostPort(ln.Address())
+		if !strings.HasPrefix(ln.Address(), c.prefix) || err != nil || port == "0" {
+			t.Errorf("%s: %s, %v", c.address, ln.Address(), err)
+		}
+		if c.prefix == "" { // both families
+			d, err := net.Dial("tcp4", "127.0.0.1:"+port)
+			if err != nil {
+				t.Error(err)
+			} else {
+				d.Close()
+			}
+		}
+		ln.Close()
+	}
+	for _, address := range []string{"127.0.0.1", "127.0.0.1:70000", "no..name:1"} {
+		if ln, err := Listen(topology.Listen{Network: "tcp", Address: address}); err == nil {
+			ln.Close()
+			t.Errorf("%s: no error", address)
+		}
+	}
+}
+
+func TestListenReusePort(t *testing.T) {
+	first, err := Listen(topology.Listen{Network: "tcp", Address: "127.0.0.1:0", ReusePort: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	second, err := Listen(topology.Listen{Network: "tcp", Address: first.Address(), ReusePort: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+	third, err := Listen(topology.Listen{Network: "tcp", Address: first.Address()})
+	if err == nil {
+		third.Close()
+		t.Fatal("without reuse: no error")
+	}
+	if want := "listen on " + first.Address() + ": Address already in use"; err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// TestAcceptedSocket: options are inherited from the listener, and the peer's address is right.
+func TestAcceptedSocket(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+		drivers(t, func(t *testing.T, o Options) {
+			h := newToy()
+			loop, err := New(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.loop = loop
+			ln, err := Listen(topology.Listen{Network: "tcp", Address: address})
+			if err != nil {
+				loop.Discard()
+				t.Fatal(err)
+			}
+			f := &fixture{T: t, loop: loop, toy: h, address: ln.Address(), ran: make(chan error, 1)}
+			if err := loop.AddListener(3, ln, true); err != nil {
+				t.Fatal(err)
+			}
+			f.run()
+			c := f.connect()
+			n := f.expect("accepted")
+			if want := netip.MustParseAddrPort(c.LocalAddr().String()); n.peer != want {
+				t.Errorf("peer %v, want %v", n.peer, want)
+			}
+			f.in(func(clock.Instant) {
+				fd := loop.conns[n.id.Slot()].fd
+				for _, o := range []struct{ level, name, want int }{
+					{unix.IPPROTO_TCP, tcpKeepIdle, 60},
+					{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
+					{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 4},
+				} {
+					if got, err := unix.GetsockoptInt(fd, o.level, o.name); got != o.want || err != nil {
+						t.Errorf("option %d: %d, %v, want %d", o.name, got, err, o.want)
+					}
+				}
+				for _, o := range [][2]int{{unix.IPPROTO_TCP, unix.TCP_NODELAY}, {unix.SOL_SOCKET, unix.SO_KEEPALIVE}} {
+					if got, err := unix.GetsockoptInt(fd, o[0], o[1]); got == 0 || err != nil {
+						t.Errorf("option %d: %d, %v", o[1], got, err)
+					}
+				}
+				flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+				if err != nil || flags&unix.O_NONBLOCK == 0 {
+					t.Errorf("flags %x, %v", flags, err)
+				}
+				flags, err = unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+				if err != nil || flags&unix.FD_CLOEXEC == 0 {
+					t.Errorf("descriptor flags %x, %v", flags, err)
+				}
+			})
+		})
+	}
+}
