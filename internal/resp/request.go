@@ -8,7 +8,7 @@ type Arg struct{ Off, Len int }
 type Limits struct {
 	Bytes           int64 // the whole request
 	Arguments       int   // its arguments
-	Inline          int   // an inline command's line
+	Inline          int   // an inline command's line, its LF left out
 	Unauthenticated bool  // the client has yet to authenticate: Redis' small fixed bounds hold
 }
 
@@ -82,7 +82,7 @@ func (p *RequestParser) Next(b []byte, lim *Limits) (int, error) {
 		end := i + p.bulk - 1
 		if end+2 > len(b) {
 			p.pos = i
-			return 0, nil
+			return 0, tooLong(end+2, lim)
 		}
 		if b[end] != '\r' || b[end+1] != '\n' {
 			return 0, errBulkEnd
@@ -93,7 +93,18 @@ func (p *RequestParser) Next(b []byte, lim *Limits) (int, error) {
 		p.left--
 	}
 	p.pos = 0
+	if err := tooLong(i, lim); err != nil {
+		return 0, err
+	}
 	return i, nil
+}
+
+// tooLong bounds requests of many small arguments, whose lengths are fine each.
+func tooLong(n int, lim *Limits) error {
+	if int64(n) > lim.Bytes {
+		return errBulkLength
+	}
+	return nil
 }
 
 // begin reads the first line. It reports done for what ends with it: inline commands, empty arrays
@@ -130,6 +141,9 @@ func (p *RequestParser) begin(b []byte, lim *Limits) (n int, done bool, err erro
 func (p *RequestParser) inline(b []byte, lim *Limits) (int, error) {
 	for i := p.pos; i < len(b); i++ {
 		if b[i] == '\n' {
+			if i > lim.Inline {
+				return 0, errInlineLength
+			}
 			p.pos = 0
 			p.Inline = i > 0 && !(i == 1 && b[0] == '\r')
 			return i + 1, nil
