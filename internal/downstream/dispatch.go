@@ -54,6 +54,7 @@ func (s *Session) inlineRequest(line []byte) {
 	}
 	d.line = b[:0]
 	lim := s.limits()
+	lim.Unauthenticated = false // the length of the line is what bounds it
 	if len(b) == 0 {
 		return
 	}
