@@ -33,6 +33,7 @@ func (c *Conn) fail(err error) {
 	}
 	failed := c.fifo
 	c.fifo = fifo{ring: c.spare}
+	c.spare = nil
 	for i := range failed.n {
 		if e := failed.at(i); e.ticket.Client != 0 {
 			c.owner.Fail(e.ticket, err)
@@ -42,7 +43,8 @@ func (c *Conn) fail(err error) {
 		c.spare = failed.ring
 	}
 	if c.set.Preconnect && err != message.ErrShutdown {
-		c.owner.Wake(c, max(c.retryAt, c.now+1))
+		// Not at once: a server that accepts only to hang up would keep the worker busy.
+		c.owner.Wake(c, max(c.retryAt, c.now.Add(retryMin)))
 	}
 }
 
@@ -131,7 +133,8 @@ func (c *Conn) expireRequests(now clock.Instant) clock.Instant {
 func (c *Conn) receivedGreeting(b []byte) []byte {
 	for len(b) > 0 && c.greetLeft > 0 {
 		n, done, err := c.parser.Next(b)
-		if err != nil || !done && len(c.refusal)+n > maxRefusal {
+		early := c.greet.Len() > 0 // an answer to what was not asked yet
+		if err != nil || early || !done && len(c.refusal)+n > maxRefusal {
 			c.fail(message.ErrReply)
 			return nil
 		}
