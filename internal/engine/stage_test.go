@@ -47,7 +47,7 @@ type stage struct {
 	byName map[string]*peer
 	order  []*peer
 	dials  map[string]int
-	policy map[string]string // of a server's dials: "" accepts, "down" refuses, "silent" does nothing
+	policy map[string]string       // of a server's dials: "" accepts, "down" refuses, "silent" does nothing
 	early  map[message.ConnID]bool // Interest before Accept has returned
 	moved  bool
 	events []string
