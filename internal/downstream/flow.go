@@ -39,6 +39,8 @@ func (s *Session) behind() int64 {
 	unsent := int64(s.appended-s.sent) + s.stored
 	if len(s.big) > 0 && s.big[0].start <= s.sent {
 		unsent -= int64(s.big[0].end - s.sent)
+	} else if s.inFlight.n > 0 && s.inFlight.at(0).group != nil {
+		unsent -= s.inFlight.at(0).group.Buffered() // it is the reply being delivered, in pieces
 	}
 	return unsent
 }

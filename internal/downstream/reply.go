@@ -72,9 +72,10 @@ func (s *Session) replyLater(e *entry, b []byte, last bool) {
 // replyFragment gives a fragment's reply to its group, and answers when the group can.
 func (s *Session) replyFragment(e *entry, t message.Ticket, b []byte, last bool) {
 	d := s.desk
+	s.stored += int64(len(b))
 	switch e.group.Reply(d.Pool, int(t.Fragment), b, last) {
 	case fragment.Waiting:
-		return
+		s.holdForOutput()
 	case fragment.Failed:
 		d.scratch = e.group.AppendError(d.scratch[:0], int(t.Fragment), "ERR "+message.ErrReply.Text)
 		s.counters.Inc(stats.ForwardErrors)
@@ -83,8 +84,8 @@ func (s *Session) replyFragment(e *entry, t message.Ticket, b []byte, last bool)
 		g := e.group
 		e.group = nil
 		e.body = g.Coalesce(d.Pool)
+		s.stored += int64(len(e.body)) - g.Buffered()
 		d.splitter.Put(d.Pool, g)
-		s.stored += int64(len(e.body))
 		e.state = answered
 		s.advance()
 	}
@@ -129,6 +130,7 @@ func (s *Session) drop(e *entry) {
 		e.body = nil
 	}
 	if e.group != nil {
+		s.stored -= e.group.Buffered()
 		d.splitter.Put(d.Pool, e.group)
 		e.group = nil
 	}
