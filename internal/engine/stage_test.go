@@ -51,6 +51,8 @@ type stage struct {
 	early  map[message.ConnID]bool // Interest before Accept has returned
 	moved  bool
 	events []string
+
+	scratch [64 << 10]byte
 }
 
 var (
@@ -183,14 +185,14 @@ func (s *stage) visit(p *peer) {
 }
 
 func (s *stage) read(p *peer) {
-	scratch := make([]byte, min(s.chunk, 64<<10))
+	scratch := s.scratch[:min(s.chunk, len(s.scratch))]
 	for !p.closed && p.reading && len(p.toProxy) > 0 {
 		s.moved = true
 		room := s.e.Space(p.id, scratch)
 		n := copy(room[:min(len(room), s.chunk)], p.toProxy)
 		p.toProxy = p.toProxy[n:]
 		s.e.Received(s.now, p.id, room[:n])
-		clear(scratch) // what was lent must not have been kept
+		clear(scratch[:min(n, len(scratch))]) // what was lent must not have been kept
 	}
 	if p.fin && !p.finTold && !p.closed && p.reading && len(p.toProxy) == 0 {
 		p.finTold, s.moved = true, true
