@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/daemon"
+)
+
+// commands are the words that may follow "cashew"; each is made by a function of this list.
+var commands = []func() *cobra.Command{
+	explainCommand,
+	ringCommand,
+	versionCommand,
+}
+
+// runCommand runs the command that the first word names. It returns the exit code.
+func runCommand(args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if c, _, err := root.Find(args); err != nil || c == root {
+		fmt.Fprintf(stderr, "cashew: no command %q%s; \"cashew help\" lists the commands, and flags begin with a dash\n",
+			args[0], meant(root.SuggestionsFor(args[0])))
+		return 1
+	}
+	if err := root.Execute(); err != nil {
+		fmt.Fprintf(stderr, "cashew: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func meant(suggestions []string) string {
+	if len(suggestions) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %q", suggestions[0])
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cashew",
+		Short: "A proxy for Redis and memcached",
+		Long: "cashew is a proxy for Redis and memcached.\n\n" +
+			"Without a command it serves, and takes the flags of nutcracker (cashew -h lists them).",
+		SilenceUsage:               true,
+		SilenceErrors:              true,
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	for _, make := range commands {
+		root.AddCommand(make())
+	}
+	root.InitDefaultHelpCmd()
+	return root
+}
+
+// configFlag adds the flag -c to a command that reads a configuration.
+func configFlag(c *cobra.Command) *string {
+	return c.Flags().StringP("conf-file", "c", defaultConfig, "configuration file")
+}
+
+func explainCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "explain -c FILE POOL KEY...",
+		Short:   "Tell on which server keys live, and why",
+		Example: "  cashew explain -c nutcracker.yml alpha user:1000 '{user:1000}:cart'",
+		Args:    cobra.MinimumNArgs(2),
+	}
+	file := configFlag(c)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, _, err := config.Load(*file, config.Options{})
+		if err != nil {
+			return err
+		}
+		return daemon.Explain(cmd.OutOrStdout(), cfg, args[0], args[1:])
+	}
+	return c
+}
+
+func ringCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "ring -c FILE [POOL]",
+		Short:   "Show how keys spread over the servers, and what is wrong with it",
+		Example: "  cashew ring -c nutcracker.yml alpha",
+		Args:    cobra.MaximumNArgs(1),
+	}
+	file := configFlag(c)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, _, err := config.Load(*file, config.Options{})
+		if err != nil {
+			return err
+		}
+		pool := ""
+		if len(args) == 1 {
+			pool = args[0]
+		}
+		return daemon.DescribeRing(cmd.OutOrStdout(), cfg, pool)
+	}
+	return c
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "cashew", daemon.Version())
+			return err
+		},
+	}
+}

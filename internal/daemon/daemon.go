@@ -1,0 +1,149 @@
+// Package daemon is the composition root: it makes a running process out of options, a configuration
+// and the data plane, and tells people what a configuration means.
+//
+// Only the command line uses it. Run owns the process: its signals, its log, its pid file. It runs on
+// the caller's goroutine and returns the exit code.
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/control"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// Options are what the command line says.
+type Options struct {
+	Program    string // how the process calls itself in messages
+	Compat     bool   // invoked as nutcracker: twemproxy's defaults
+	ConfigFile string
+	LogFile    string // "" is standard error
+	Verbosity  int    // 0 to 11, as twemproxy counts
+	PidFile    string // "" is none
+	Background bool   // detach from the terminal
+
+	StatsAddress  string
+	StatsPort     int
+	StatsInterval int  // milliseconds
+	StatsGiven    bool // any of the three was given
+	MbufGiven     bool // twemproxy's buffer size was given
+
+	Stderr io.Writer // for what goes wrong before the log is open; Run owns it
+}
+
+// Proxy is the data plane. Start opens the listeners and returns; Shutdown stops accepting, lets
+// clients have the replies that they wait for, and returns when all are gone or ctx ends.
+type Proxy interface {
+	Start() error
+	Shutdown(ctx context.Context) error
+}
+
+// The exit codes of Run, which are twemproxy's.
+const (
+	exitOK     = 0
+	exitFailed = 1
+)
+
+// run is one life of the process.
+type run struct {
+	Options
+	newProxy  func(*topology.Snapshot, *slog.Logger) (Proxy, error)
+	log       *slog.Logger
+	logFile   *logFile
+	verbosity *verbosity
+	ready     func() // tells whoever waits for the start
+}
+
+// Run runs the proxy until ctx ends or a signal stops it, and returns the exit code. In the
+// background it returns in the parent once the child serves, or has failed.
+func Run(ctx context.Context, o Options) int {
+	r := &run{Options: o, newProxy: newProxy, ready: func() {}}
+	if o.Background {
+		parent := readyPipe()
+		if parent == nil {
+			return startBackground(o)
+		}
+		r.enterBackground(parent)
+	}
+	return r.main(ctx)
+}
+
+func (r *run) main(ctx context.Context) int {
+	// Before anything that a signal should not leave behind.
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, handled...)
+	defer signal.Stop(signals)
+
+	if err := r.openLog(); err != nil {
+		return r.fail(err)
+	}
+	defer r.logFile.Close()
+	cfg, err := r.loadConfig()
+	if err != nil {
+		return r.fail(err)
+	}
+	if r.PidFile != "" {
+		if err := writePidFile(r.PidFile); err != nil {
+			return r.fail(err)
+		}
+		defer removePidFile(r.PidFile)
+	}
+	proxy, err := r.newProxy(control.Build(cfg, 1), r.log)
+	if err != nil {
+		return r.fail(err)
+	}
+	if err := proxy.Start(); err != nil {
+		return r.fail(err)
+	}
+	r.log.Info("started", "version", Version(), "pid", os.Getpid(), "config", r.ConfigFile,
+		"pools", strings.Join(cfg.PoolNames(), " "), "memory_limit", cfg.Process.MemoryLimit)
+	r.ready()
+	return r.serve(ctx, signals, proxy, cfg.Process.ShutdownTimeout)
+}
+
+// loadConfig returns a valid configuration with a memory limit, its warnings logged.
+func (r *run) loadConfig() (*config.Config, error) {
+	cfg, warnings, err := config.Load(r.ConfigFile, config.Options{Compat: r.Compat})
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, Verdict(r.ConfigFile, false))
+	}
+	for _, w := range warnings {
+		r.log.Warn(w.String())
+	}
+	if r.StatsGiven {
+		r.log.Warn("statistics are not served in this version: -s, -a and -i have no effect")
+	}
+	if r.MbufGiven {
+		r.log.Info("-m has no effect: buffers have the size that each request needs")
+	}
+	if cfg.Process.MemoryLimit == 0 {
+		cfg = cfg.WithMemoryLimit(memoryTotal() / 2)
+	}
+	return cfg, nil
+}
+
+// Verdict is the sentence about a configuration file that twemproxy's users know.
+func Verdict(file string, ok bool) string {
+	if ok {
+		return fmt.Sprintf("configuration file '%s' syntax is ok", file)
+	}
+	return fmt.Sprintf("configuration file '%s' syntax is invalid", file)
+}
+
+// fail says why there is no start: always on standard error, and in the log if that is a file.
+func (r *run) fail(err error) int {
+	for line := range strings.Lines(err.Error() + "\n") {
+		fmt.Fprintf(r.Stderr, "%s: %s", r.Program, line)
+	}
+	if r.logFile != nil && r.logFile.path != "" {
+		r.log.Error("not started", "error", err)
+	}
+	return exitFailed
+}

@@ -1,0 +1,190 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/control"
+	"github.com/cashew-proxy/cashew/internal/ring"
+	"github.com/cashew-proxy/cashew/internal/route"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// unevenLimit is the ratio of a server's share to its fair part above which a ring counts as uneven.
+// Ketama with 160 points per server rarely passes 1.2.
+const unevenLimit = 1.25
+
+// view is a pool as its file describes it, and as the data plane sees it.
+type view struct {
+	config *config.Pool
+	pool   *topology.Pool
+}
+
+// views returns the pools of c, or the one called name if that is not empty.
+func views(c *config.Config, name string) ([]view, error) {
+	if name != "" && c.Pool(name) == nil {
+		return nil, fmt.Errorf("no pool %q in %s; it has: %s", name, c.Path, strings.Join(c.PoolNames(), ", "))
+	}
+	var vs []view
+	for i, pool := range control.Build(c, 1).Pools {
+		if name == "" || pool.Name == name {
+			vs = append(vs, view{c.Pools[i], pool})
+		}
+	}
+	return vs, nil
+}
+
+// Explain writes where each key of a pool lives, and why.
+func Explain(w io.Writer, c *config.Config, pool string, keys []string) error {
+	vs, err := views(c, pool)
+	if err != nil {
+		return err
+	}
+	v := vs[0]
+	fmt.Fprintln(w, v.title())
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "key\thashed\thash\tserver\taddress\tshare of the ring")
+	shares := v.shares()
+	for _, key := range keys {
+		e := route.Explain(v.pool, []byte(key))
+		if e.Server == nil {
+			fmt.Fprintf(t, "%q\t-\t-\tany\t-\t-\n", key)
+			continue
+		}
+		hash := fmt.Sprint(e.Hash)
+		if len(v.pool.Servers) == 1 {
+			hash = "-"
+		}
+		fmt.Fprintf(t, "%q\t%q\t%s\t%s\t%s\t%.2f %%\n", key, e.Hashed, hash, nameOf(e.Server), e.Server.Address,
+			100*shares[e.Server.Index])
+	}
+	return t.Flush()
+}
+
+// DescribeRing writes how the keys of a pool spread over its servers, or of all pools if pool is
+// empty, with warnings about what an operator would not want.
+func DescribeRing(w io.Writer, c *config.Config, pool string) error {
+	vs, err := views(c, pool)
+	if err != nil {
+		return err
+	}
+	for i, v := range vs {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := v.describe(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v view) describe(w io.Writer) error {
+	fmt.Fprintln(w, v.title())
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "server\taddress\tweight\tpoints\tshare\tof its fair part")
+	shares, points := v.shares(), ring.Points(v.pool.Ring)
+	for _, s := range v.pool.Servers {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%.2f %%\t%.2f\n", nameOf(s), s.Address, s.Weight, points[s.Index],
+			100*shares[s.Index], shares[s.Index]/v.fair(s))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, warning := range v.warnings() {
+		fmt.Fprintln(w, "warning: "+warning)
+	}
+	return nil
+}
+
+func (v view) title() string {
+	tag := "no hash tag"
+	if v.config.HashTag != "" {
+		tag = fmt.Sprintf("hash tag %q", v.config.HashTag)
+	}
+	return fmt.Sprintf("pool %s: %s, %s, %s, servers: %d", v.config.Name, v.config.Distribution, v.config.Hash, tag,
+		len(v.pool.Servers))
+}
+
+// fifteenBits is the number of results that the hash crc32 has.
+const fifteenBits = 1 << 15
+
+// shares is which part of the keys each server gets, by index.
+func (v view) shares() map[int]float64 {
+	if v.config.Hash != "crc32" || v.pool.Distribution == ring.Random {
+		return ring.Shares(v.pool.Ring)
+	}
+	shares := map[int]float64{}
+	for hash := range uint32(fifteenBits) {
+		shares[v.pool.Ring.Pick(hash)] += 1.0 / fifteenBits
+	}
+	return shares
+}
+
+// fair is the part of the keys that a server should get by its weight.
+func (v view) fair(s *topology.Server) float64 {
+	if v.pool.Distribution == ring.Random {
+		return 1 / float64(len(v.pool.Servers))
+	}
+	sum := 0
+	for _, other := range v.pool.Servers {
+		sum += other.Weight
+	}
+	return float64(s.Weight) / float64(sum)
+}
+
+func (v view) warnings() (ws []string) {
+	shares := v.shares()
+	if len(v.pool.Servers) > 1 && v.config.Hash == "crc32" && v.pool.Distribution == ring.Ketama {
+		ws = append(ws, "crc32 has 15 bits only, which ketama sends to one server: crc32a is the whole CRC")
+	} else if worst, ratio := v.worst(shares); ratio > unevenLimit {
+		ws = append(ws, fmt.Sprintf("the keys are spread unevenly: %s gets %.2f times its fair part", nameOf(worst), ratio))
+	}
+	for _, s := range v.pool.Servers {
+		if shares[s.Index] == 0 {
+			ws = append(ws, fmt.Sprintf("%s gets no keys at all", nameOf(s)))
+		}
+	}
+	if v.pool.Distribution == ring.Random && v.weighted() {
+		ws = append(ws, "the weights have no effect with the distribution random")
+	}
+	if n := v.unnamed(); n > 0 && v.pool.Distribution == ring.Ketama && len(v.pool.Servers) > 1 {
+		ws = append(ws, fmt.Sprintf("%d of the servers have no name, so that their addresses are hashed: "+
+			"one that gets another address gets other keys", n))
+	}
+	return ws
+}
+
+func (v view) worst(shares map[int]float64) (worst *topology.Server, ratio float64) {
+	for _, s := range v.pool.Servers {
+		if r := shares[s.Index] / v.fair(s); r > ratio {
+			worst, ratio = s, r
+		}
+	}
+	return worst, ratio
+}
+
+func (v view) weighted() bool {
+	return slices.ContainsFunc(v.pool.Servers, func(s *topology.Server) bool { return s.Weight != v.pool.Servers[0].Weight })
+}
+
+func (v view) unnamed() (n int) {
+	for _, s := range v.config.Servers {
+		if !s.Named {
+			n++
+		}
+	}
+	return n
+}
+
+// nameOf is a server's ring name, which may be empty.
+func nameOf(s *topology.Server) string {
+	if s.Name == "" {
+		return `""`
+	}
+	return s.Name
+}

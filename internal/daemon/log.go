@@ -1,0 +1,116 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"sync"
+)
+
+// MaxVerbosity is the highest level that -v and SIGTTIN reach, as in twemproxy.
+const MaxVerbosity = 11
+
+// verbosity is twemproxy's log level, moved by signals. One goroutine moves it, all may log.
+type verbosity struct {
+	n     int
+	level slog.LevelVar
+}
+
+func newVerbosity(n int) *verbosity {
+	v := &verbosity{}
+	v.Add(n)
+	return v
+}
+
+// Add moves the level by d within its bounds and returns it.
+func (v *verbosity) Add(d int) int {
+	v.n = min(max(v.n+d, 0), MaxVerbosity)
+	v.level.Set(levelOf(v.n))
+	return v.n
+}
+
+// levelOf maps twemproxy's levels (0 emergency to 3 error, 4 warning, 5 notice, 6 info, 7 up debug).
+// Level 0 leaves nothing but crashes.
+func levelOf(n int) slog.Level {
+	switch {
+	case n <= 0:
+		return slog.LevelError + 4
+	case n <= 3:
+		return slog.LevelError
+	case n == 4:
+		return slog.LevelWarn
+	case n <= 6:
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}
+
+// logFile is where the log goes; a file can be opened again after somebody moved it away. Any
+// goroutine may use it.
+type logFile struct {
+	path string // "" if out is not a file of ours
+
+	mu   sync.Mutex
+	out  io.Writer
+	file *os.File
+}
+
+func (r *run) openLog() error {
+	r.verbosity = newVerbosity(r.Verbosity)
+	l := &logFile{path: r.LogFile, out: r.Stderr}
+	switch {
+	case r.LogFile != "":
+		if err := l.Reopen(); err != nil {
+			return err
+		}
+	case r.Background:
+		l.out = io.Discard
+	}
+	r.logFile = l
+	r.log = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: &r.verbosity.level}))
+	return nil
+}
+
+// Reopen opens the path again, or for the first time. On an error the log stays where it was. It
+// does nothing if the log is not a file.
+func (l *logFile) Reopen() error {
+	if l.path == "" {
+		return nil
+	}
+	file, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		return fmt.Errorf("cannot open the log: %w", err)
+	}
+	// In the background nobody sees standard error: a crash is to be read in the log.
+	if err := debug.SetCrashOutput(file, debug.CrashOptions{}); err != nil {
+		file.Close()
+		return fmt.Errorf("cannot send crashes to the log: %w", err)
+	}
+	l.mu.Lock()
+	old := l.file
+	l.out, l.file = file, file
+	l.mu.Unlock()
+	if old != nil {
+		old.Close()
+	}
+	return nil
+}
+
+// Write implements io.Writer for the handler of slog, which writes one line at a time.
+func (l *logFile) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(line)
+}
+
+// Close closes the file; later lines are lost.
+func (l *logFile) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		l.file.Close()
+	}
+	l.out, l.file = io.Discard, nil
+}

@@ -1,0 +1,77 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"syscall"
+	"time"
+)
+
+// handled are the signals that the process answers. SIGUSR1 and SIGUSR2 are only logged, as in
+// twemproxy: unhandled they would end the process. SIGPIPE is here so that a closed standard error
+// does not either.
+var handled = []os.Signal{
+	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTTIN, syscall.SIGTTOU,
+	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE,
+}
+
+// serve waits for the end: the first SIGINT or SIGTERM begins an orderly one, the second ends at once.
+func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, timeout time.Duration) int {
+	begin := ctx.Done()
+	var stopped <-chan error // nil until the end has begun
+	for {
+		select {
+		case <-begin:
+			begin, stopped = nil, r.stop(proxy, timeout, "context")
+		case s := <-signals:
+			if s != syscall.SIGINT && s != syscall.SIGTERM {
+				r.signal(s)
+				continue
+			}
+			if stopped != nil {
+				r.log.Warn("stopped at once by a second signal", "signal", s.String())
+				return exitFailed
+			}
+			begin, stopped = nil, r.stop(proxy, timeout, s.String())
+		case err := <-stopped:
+			if err != nil {
+				r.log.Warn("stopped before every client was served", "error", err)
+			} else {
+				r.log.Info("stopped")
+			}
+			return exitOK
+		}
+	}
+}
+
+// stop begins the orderly end; its outcome arrives on the channel.
+func (r *run) stop(proxy Proxy, timeout time.Duration, why string) <-chan error {
+	r.log.Info("stopping", "because", why, "timeout", timeout)
+	stopped := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		stopped <- proxy.Shutdown(ctx)
+	}()
+	return stopped
+}
+
+// signal answers the signals that do not end the process.
+func (r *run) signal(s os.Signal) {
+	switch s {
+	case syscall.SIGHUP:
+		if err := r.logFile.Reopen(); err != nil {
+			r.log.Error("the log stays with the old file", "error", err)
+			return
+		}
+		r.log.Info("log reopened")
+	case syscall.SIGTTIN:
+		r.log.Info("verbosity", "level", r.verbosity.Add(1))
+	case syscall.SIGTTOU:
+		r.log.Info("verbosity", "level", r.verbosity.Add(-1))
+	case syscall.SIGPIPE:
+		// Nothing to say: it would be said to the very stream that is closed.
+	default:
+		r.log.Info("signal without effect", "signal", s.String())
+	}
+}
