@@ -139,6 +139,32 @@ func TestCloseWhileDialing(t *testing.T) {
 	})
 }
 
+// TestNameResolvedForAnEarlierHandler: after a panic the new handler uses the same ids. The answer to
+// the old one's question is not taken for an answer to its own.
+func TestNameResolvedForAnEarlierHandler(t *testing.T) {
+	drivers(t, func(t *testing.T, o Options) {
+		h := newToy()
+		good := backend(t, "tcp", "127.0.0.1:0")
+		var loop *Loop
+		o.OnPanic = func(any, []byte) bool { return true }
+		o.Reset = func() Handler {
+			loop.resolving.Wait() // the answer is in the mailbox
+			h.sessions, h.free, h.dirty = nil, nil, nil
+			h.dial(&topology.Server{Network: "tcp", Address: good.Addr().String()})
+			return h
+		}
+		f := start(t, o, h)
+		f.in(func(clock.Instant) { loop = f.loop })
+		f.loop.Post(func(clock.Instant) {
+			h.dial(&topology.Server{Network: "tcp", Address: "no..name:1"})
+			panic("now")
+		})
+		if n := f.expect("connected"); n.err != nil {
+			t.Errorf("%+v", n)
+		}
+	})
+}
+
 // TestDialAgainAfterFailure: a handler dials again inside Connected, with the slot's next generation;
 // a server that refuses at once must not keep the loop from its mail.
 func TestDialAgainAfterFailure(t *testing.T) {

@@ -264,8 +264,42 @@ func TestSystemCalls(t *testing.T) {
 		if after.Reads-before.Reads != n || after.Writes-before.Writes != n || after.Controls != before.Controls {
 			t.Errorf("%d requests: before %+v, after %+v", n, before, after)
 		}
+		f.in(func(clock.Instant) {
+			for i, b := range f.loop.iov[:cap(f.loop.iov)] {
+				if b != nil {
+					t.Errorf("borrowed buffer %d is still referred to", i)
+				}
+			}
+		})
 		if waits := after.Waits - before.Waits; waits > 2*n+10 {
 			t.Errorf("%d waits", waits)
+		}
+	})
+}
+
+// TestSentMakesDirty: what Sent makes dirty is written before the loop sleeps.
+func TestSentMakesDirty(t *testing.T) {
+	drivers(t, func(t *testing.T, o Options) {
+		h := newToy()
+		f := start(t, o, h)
+		a, b := f.connect(), f.connect()
+		roundTrip(t, b, []byte("x")) // both are accepted
+		f.expect("received")
+		roundTrip(t, a, []byte("which"))
+		first := f.expect("received").id
+		f.in(func(clock.Instant) {
+			h.onSent = func(id message.ConnID) {
+				for _, s := range h.sessions {
+					if id == first && s.id != id {
+						h.send(s, []byte("from a"))
+					}
+				}
+			}
+		})
+		roundTrip(t, a, []byte("x"))
+		got := make([]byte, 6)
+		if _, err := io.ReadFull(b, got); err != nil || string(got) != "from a" {
+			t.Errorf("%q, %v", got, err)
 		}
 	})
 }

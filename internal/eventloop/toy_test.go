@@ -53,6 +53,7 @@ type toy struct {
 	quiet  bool // no notes of received bytes
 	chunk  int  // output is cut in pieces of so many bytes
 	onData func(now clock.Instant, id message.ConnID, in []byte)
+	onSent func(id message.ConnID)
 
 	accepts, mostAccepts int // in this turn, and in any
 	turns                int
@@ -66,7 +67,6 @@ type session struct {
 	paused bool
 	out    []byte
 	sent   int
-	tail   []byte
 }
 
 func newToy() *toy { return &toy{notes: make(chan note, 100000)} }
@@ -197,6 +197,9 @@ func (h *toy) Sent(_ clock.Instant, id message.ConnID, n int) {
 	}
 	if s.sent == len(s.out) {
 		s.out, s.sent = s.out[:0], 0
+		if h.onSent != nil {
+			h.onSent(id)
+		}
 		if s.fin {
 			h.close(s)
 			return
