@@ -84,16 +84,13 @@ const smallRing = 4
 
 // ringSizes are the sizes of rings that are kept for reuse, and how many: pipelining clients fill and
 // empty them all the time. Beyond the largest they double.
-var ringSizes = [...]struct{ entries, kept int }{{64, 1024}, {512, 256}, {4096, 32}}
+var ringSizes = [...]struct{ entries, kept int }{{smallRing, 1024}, {64, 1024}, {512, 256}, {4096, 32}}
 
 // rings are the free rings of one worker. The entries of a free ring own nothing.
 type rings struct{ free [len(ringSizes)][][]entry }
 
 // get returns a ring for at least n entries.
 func (r *rings) get(n int) []entry {
-	if n <= smallRing {
-		return make([]entry, smallRing)
-	}
 	for i, size := range ringSizes {
 		if n > size.entries {
 			continue
