@@ -1,0 +1,233 @@
+package engine_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/engine"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/upstream"
+)
+
+// mill is a host for one workload in steady state: every client sends the same batch each round, and
+// every server answers whatever the batch made it get, which was learnt in the first round. It parses
+// nothing and copies nothing, so that what is measured is the engine.
+type mill struct {
+	t       testing.TB
+	e       *engine.Engine
+	snap    *topology.Snapshot
+	now     clock.Instant
+	clients []message.ConnID
+	requests,
+	replies int // per client and round; bytes of the replies
+	batch   []byte
+	reply   func(request []byte) string
+	servers []*millServer
+	byID    map[message.ConnID]*millServer
+	dialed  []message.ConnID
+	iov     [][]byte
+	scratch []byte
+	learn   bool
+	got     int // bytes that clients got in this round
+}
+
+type millServer struct {
+	id      message.ConnID
+	seen    []byte // requests of the first round
+	pending int    // bytes sent to it in this round
+	want    int    // bytes a round sends to it
+	answer  []byte
+}
+
+func (m *mill) Dial(id message.ConnID, s *topology.Server) {
+	m.dialed = append(m.dialed, id)
+	m.servers[s.Index].id = id
+	m.byID[id] = m.servers[s.Index]
+}
+func (m *mill) Interest(message.ConnID, bool)                                   {}
+func (m *mill) Close(id message.ConnID)                                         { m.t.Fatalf("%x was closed", id) }
+func (m *mill) Server(*topology.Pool, *topology.Server, upstream.Event, error)  {}
+func (m *mill) Client(*topology.Pool, netip.AddrPort, downstream.Event, string) {}
+
+// newMill prepares a workload: reply answers one request or fragment as a server would.
+func newMill(t testing.TB, clients, requests int, batch []byte, reply func([]byte) string) *mill {
+	m := &mill{
+		t: t, snap: snapshot(t, "config timeout=1s"), now: 1 << 40, requests: requests, batch: batch, reply: reply,
+		byID: map[message.ConnID]*millServer{}, iov: make([][]byte, 0, 64), scratch: make([]byte, 64<<10),
+	}
+	for range m.snap.Pools[0].Servers {
+		m.servers = append(m.servers, &millServer{})
+	}
+	m.e = engine.New(m, m, m.snap, 1)
+	for range clients {
+		m.clients = append(m.clients, m.e.Accept(m.now, 0, netip.AddrPort{}))
+	}
+	m.learn = true
+	m.round()
+	m.learn = false
+	m.replies = m.got
+	for range 3 {
+		m.round() // the pools find their sizes
+	}
+	return m
+}
+
+// round is a turn that takes everybody's requests and one that takes the servers' replies.
+func (m *mill) round() {
+	m.now++
+	m.got = 0
+	for _, id := range m.clients {
+		m.receive(id, m.batch)
+	}
+	for _, id := range m.dialed {
+		m.e.Connected(m.now, id, nil)
+	}
+	m.dialed = m.dialed[:0]
+	m.turn()
+	for _, s := range m.servers {
+		if m.learn {
+			s.want = s.pending
+			for b := s.seen; len(b) > 0; {
+				n := requestLength(b)
+				s.answer = append(s.answer, m.reply(b[:n])...)
+				b = b[n:]
+			}
+		}
+		if s.pending != s.want {
+			m.t.Fatalf("a server got %d bytes in a round, not %d", s.pending, s.want)
+		}
+		s.pending = 0
+		if s.want > 0 {
+			m.receive(s.id, s.answer)
+		}
+	}
+	m.turn()
+	if !m.learn && m.replies != 0 && m.got != m.replies {
+		m.t.Fatalf("clients got %d bytes in a round, not %d", m.got, m.replies)
+	}
+}
+
+func (m *mill) receive(id message.ConnID, b []byte) {
+	for len(b) > 0 {
+		n := copy(m.e.Space(id, m.scratch), b)
+		m.e.Received(m.now, id, b[:n])
+		b = b[n:]
+	}
+}
+
+func (m *mill) turn() {
+	dirty, _ := m.e.Turn(m.now, m.snap)
+	for _, id := range dirty {
+		for {
+			m.iov = m.e.Output(id, m.iov[:0])
+			n := 0
+			for _, b := range m.iov {
+				n += len(b)
+			}
+			if n == 0 {
+				break
+			}
+			if s := m.byID[id]; s != nil {
+				s.pending += n
+				if m.learn {
+					s.seen = append(s.seen, bytes.Join(m.iov, nil)...)
+				}
+			} else {
+				m.got += n
+			}
+			m.e.Sent(m.now, id, n)
+		}
+	}
+}
+
+// requestLength is the length of the array of bulk strings at the beginning of b.
+func requestLength(b []byte) int {
+	line := func(i int) (n, next int) {
+		end := i + bytes.IndexByte(b[i:], '\r')
+		for _, c := range b[i+1 : end] {
+			n = n*10 + int(c-'0')
+		}
+		return n, end + 2
+	}
+	count, i := line(0)
+	for range count {
+		size, next := line(i)
+		i = next + size + 2
+	}
+	return i
+}
+
+func array(words ...string) string {
+	out := fmt.Sprintf("*%d\r\n", len(words))
+	for _, w := range words {
+		out += fmt.Sprintf("$%d\r\n%s\r\n", len(w), w)
+	}
+	return out
+}
+
+// gets is a pipeline of n GETs over both servers.
+func gets(n int) []byte {
+	var out strings.Builder
+	for i := range n {
+		out.WriteString(array("GET", fmt.Sprintf("key:%012d", i*7919)))
+	}
+	return []byte(out.String())
+}
+
+func value32([]byte) string { return "$32\r\n" + strings.Repeat("v", 32) + "\r\n" }
+
+func ok([]byte) string { return "+OK\r\n" }
+
+// mget is an MGET of n keys, and values answers its fragments.
+func mget(n int) []byte {
+	words := []string{"MGET"}
+	for i := range n {
+		words = append(words, fmt.Sprintf("key:%012d", i*7919))
+	}
+	return []byte(array(words...))
+}
+
+func values(fragment []byte) string {
+	n := bytes.Count(fragment, []byte("key:"))
+	return fmt.Sprintf("*%d\r\n", n) + strings.Repeat(value32(nil), n)
+}
+
+func TestSteadyRequestsDoNotAllocate(t *testing.T) {
+	set16k := []byte(array("SET", "a", strings.Repeat("x", 16<<10)))
+	set100k := []byte(array("SET", "a", strings.Repeat("x", 100<<10)))
+	large := func([]byte) string { return "$100000\r\n" + strings.Repeat("x", 100000) + "\r\n" }
+	for _, c := range []struct {
+		name     string
+		requests int
+		batch    []byte
+		reply    func([]byte) string
+	}{
+		{"GET", 1, gets(1), value32},
+		{"SET", 1, []byte(array("SET", "a", "value")), ok},
+		{"pipeline of 100", 100, gets(100), value32},
+		{"MGET over two servers", 1, mget(10), values},
+		{"MGET of 1000 keys", 1, mget(1000), values},
+		{"MSET over two servers", 1, []byte(array("MSET", "a", "1", "b", "2")), ok},
+		{"PING", 1, []byte(array("PING")), ok},
+		{"PING behind GET", 2, []byte(array("GET", "a") + array("PING")), value32},
+		{"SET of 16 KiB", 1, set16k, ok},
+		{"SET of 100 KiB", 1, set100k, ok},
+		{"GET of 100 kB", 1, gets(1), large},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMill(t, 3, c.requests, c.batch, c.reply)
+			if m.replies == 0 {
+				t.Fatal("the clients get nothing")
+			}
+			if n := testing.AllocsPerRun(100, m.round); n != 0 {
+				t.Errorf("%v allocations in a round", n)
+			}
+		})
+	}
+}
