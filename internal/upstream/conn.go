@@ -92,6 +92,7 @@ type Conn struct {
 	state     state
 	direct    bool   // the last Space lent a client's memory
 	greetLeft int    // replies of the handshake still to come
+	greetTail int    // bytes of its last command if that is SELECT: AUTH may be answered before it is sent
 	refusal   []byte // the reply to the handshake being received
 	failures  uint
 
@@ -215,6 +216,7 @@ func (c *Conn) Connected(now clock.Instant, err error) {
 
 // appendGreeting queues AUTH and SELECT, in this order, and returns how many replies they will have.
 func (c *Conn) appendGreeting() (replies int) {
+	c.greetTail = 0
 	if c.set.Auth != "" {
 		words := []string{"AUTH", c.set.Auth}
 		if c.set.User != "" {
@@ -224,7 +226,9 @@ func (c *Conn) appendGreeting() (replies int) {
 		replies++
 	}
 	if c.set.Database != 0 {
-		c.greet.Append(c.pool, appendCommand(nil, "SELECT", itoa(c.set.Database)))
+		choice := appendCommand(nil, "SELECT", itoa(c.set.Database))
+		c.greet.Append(c.pool, choice)
+		c.greetTail = len(choice)
 		replies++
 	}
 	return replies

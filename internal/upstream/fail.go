@@ -21,6 +21,7 @@ func (c *Conn) fail(err error) {
 	c.greet.Clear(c.pool)
 	c.queuedTo, c.sentTo, c.expired, c.greetLeft = 0, 0, 0, 0
 	c.large, c.largeEnd = 0, 0
+	c.refusal = nil
 	nesting := c.parser.Nesting
 	c.parser = resp.ReplyParser{Nesting: nesting}
 
@@ -134,6 +135,9 @@ func (c *Conn) receivedGreeting(b []byte) []byte {
 	for len(b) > 0 && c.greetLeft > 0 {
 		n, done, err := c.parser.Next(b)
 		early := c.greet.Len() > 0 // an answer to what was not asked yet
+		if c.greetLeft == 2 {
+			early = c.greet.Len() > c.greetTail
+		}
 		if err != nil || early || !done && len(c.refusal)+n > maxRefusal {
 			c.fail(message.ErrReply)
 			return nil
