@@ -1,0 +1,33 @@
+package sim
+
+// Sabotage is something that is broken on purpose, once in a run: the oracle must notice.
+type Sabotage uint8
+
+// What can be broken. The first ones are servers' doing that a proxy could not notice; the others stand
+// for mistakes of a proxy or of its event loop.
+const (
+	Nothing      Sabotage = iota
+	SwapReplies           // a server exchanges two replies
+	LoseReply             // a server forgets one reply
+	DoubleReply           // a server answers twice although another request waits
+	StaleReply            // a server answers with what another key holds
+	WrongServer           // a connection goes to another server than the one asked for
+	LoseByte              // one byte of a client's output is lost
+	ForgetOutput          // a connection with output is not written to
+	StayDeaf              // a paused connection is not read from again
+	LeakBuffer            // a buffer is not given back
+	sabotages
+)
+
+// sabotage says whether to break something now.
+func (w *world) sabotage(s Sabotage) bool {
+	if w.cfg.Sabotage != s || s == Nothing {
+		return false
+	}
+	w.chances++
+	if w.chances != w.cfg.After+1 {
+		return false
+	}
+	w.log("SABOTAGE %d", s)
+	return true
+}

@@ -1,0 +1,206 @@
+// Package sim runs a whole fleet in memory from one seed: clients, the engine of one worker, fake
+// servers, a network that cuts, delays and breaks, and a clock. It is for tests only.
+//
+//	clients ─► network ─► engine ─► network ─► fake servers
+//	   └──── oracle: each request answered once, in order, with its own reply ────┘
+//
+// The same seed and Config give the same run, to the byte. All randomness comes from generators that
+// are seeded from Config.Seed; time is a number that the loop moves on; nothing iterates over a map.
+// One goroutine owns a run from beginning to end.
+//
+// Files: world.go is the event loop's part (the engine's Host), pipe.go a socket, client.go and
+// generate.go the clients, oracle.go what their replies must be, server.go the servers, value.go what
+// commands do to keys (the servers' and the oracle's common notion), wire.go a codec that shares
+// nothing with the one under test, fault.go what goes wrong, sabotage.go what is broken on purpose to
+// prove that the oracle notices.
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/hashkit"
+	"github.com/cashew-proxy/cashew/internal/ring"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// Config says what one run consists of. FromSeed draws one; tests set fields to steer.
+type Config struct {
+	Seed uint64
+
+	Servers           int // at least 1
+	ServerConnections int // per server, at least 1
+	Clients           int // at least 1; those that go are replaced while requests are left
+	Requests          int // per client
+	Window            int // most requests that a client has unanswered
+	Keys              int // private keys per client and kind of value
+
+	Chunk    int // most bytes that one read or write of a socket moves
+	Buffer   int // bytes that a socket takes before its reader has read
+	Value    int // length of most values, at most
+	Huge     int // length of the others, at most; 0 for none
+	HugeOnce int // one value in HugeOnce is huge
+
+	Tick           time.Duration // a busy turn takes up to so long
+	Timeout        time.Duration // the pool's
+	ConnectTimeout time.Duration
+	Auth           string
+	User           string
+	Database       int
+	FirstKey       bool
+	MemoryLimit    int64
+	Limits         topology.Limits
+
+	Faults    Fault // what may go wrong
+	FaultOnce int   // a fault in so many turns, on average
+
+	Sabotage Sabotage // what is broken on purpose
+	After    int      // how many chances sabotage lets pass first
+
+	Plain bool // only commands whose answers do not depend on the number of servers
+	Keep  bool // keep all that clients received, in Result.Received
+	Trace bool // keep the last events, in Result.Trace
+}
+
+// Result is what came of a run.
+type Result struct {
+	Requests int // that clients sent
+	Answers  int // that were right
+	Errors   int // that stood for a failed server, rightly
+	Cut      int // connections that the proxy closed with requests unanswered, rightly
+	Faults   int
+	Turns    int
+	Digest   uint64 // of everything that clients received, in order of time
+
+	Received [][]byte // by client, if Config.Keep
+	Trace    string   // if Config.Trace
+}
+
+// Violation is a promise that was not kept.
+type Violation struct {
+	Seed uint64
+	What string
+}
+
+func (v *Violation) Error() string { return fmt.Sprintf("seed %d: %s", v.Seed, v.What) }
+
+// Run runs a fleet to its end. The error is a *Violation, or nil if every promise was kept.
+func Run(c Config) (Result, error) {
+	w := newWorld(c)
+	w.run()
+	w.result.Turns = w.turns
+	if c.Trace {
+		w.result.Trace = w.trace.text()
+	}
+	if w.violation != nil {
+		return w.result, w.violation
+	}
+	return w.result, nil
+}
+
+// draw returns a number from 1 to n.
+func draw(r *rand.Rand, n int) int { return 1 + r.IntN(max(n, 1)) }
+
+// oneIn is true once in n times.
+func oneIn(r *rand.Rand, n int) bool { return n > 0 && r.IntN(n) == 0 }
+
+// FromSeed draws a fleet. Without faults every request must be answered without an error.
+func FromSeed(seed uint64, faults bool) Config {
+	r := rand.New(rand.NewPCG(seed, 1))
+	c := Config{
+		Seed:              seed,
+		Servers:           draw(r, 5),
+		ServerConnections: 1 + r.IntN(8)/6,
+		Clients:           draw(r, 24),
+		Requests:          60 + r.IntN(200),
+		Window:            1 << r.IntN(7),
+		Keys:              draw(r, 6),
+		Chunk:             16 << r.IntN(13),
+		Buffer:            1 << (8 + r.IntN(12)),
+		Value:             8 << r.IntN(6),
+		HugeOnce:          300,
+		Tick:              time.Microsecond << r.IntN(8),
+		Limits:            DefaultLimits(),
+	}
+	switch r.IntN(6) {
+	case 0:
+		c.Huge = 4 << 20
+		c.Chunk = max(c.Chunk, 8<<10)
+		c.Buffer = max(c.Buffer, 16<<10)
+	case 1, 2:
+		c.Huge = 200 << 10
+		c.Chunk = max(c.Chunk, 1<<10)
+		c.Buffer = max(c.Buffer, 2<<10)
+	case 3:
+		c.Chunk, c.Requests, c.Value = draw(r, 12), 40, 24
+	}
+	if oneIn(r, 4) {
+		c.Auth = "open sesame"
+		if oneIn(r, 2) {
+			c.User = "ali"
+		}
+	}
+	if oneIn(r, 6) {
+		c.Database = 3
+	}
+	c.FirstKey = oneIn(r, 6)
+	if faults {
+		c.drawFaults(r)
+	}
+	return c
+}
+
+// drawFaults chooses what goes wrong, how often, and the timeouts that are then needed.
+func (c *Config) drawFaults(r *rand.Rand) {
+	c.Faults = Fault(r.Uint32())&AllFaults | Fault(1)<<r.IntN(faultCount)
+	c.FaultOnce = 5 << r.IntN(6)
+	if !oneIn(r, 4) {
+		c.Timeout = time.Duration(20+r.IntN(400)) * time.Millisecond
+		c.ConnectTimeout = time.Duration(10+r.IntN(100)) * time.Millisecond
+		c.Tick = time.Microsecond << r.IntN(11)
+	}
+	if oneIn(r, 8) {
+		c.Limits.ServerQueue = 4 << 10
+	}
+	if oneIn(r, 8) {
+		c.Limits.ClientOutput = 64 << 10
+	}
+	if oneIn(r, 8) {
+		c.Limits.StalledClient = 50 * time.Millisecond
+	}
+	if oneIn(r, 10) {
+		c.MemoryLimit = 256 << 10
+	}
+}
+
+// DefaultLimits are bounds that a fleet without faults does not reach.
+func DefaultLimits() topology.Limits {
+	return topology.Limits{
+		RequestBytes: 512 << 20,
+		Arguments:    1 << 20,
+		InlineBytes:  64 << 10,
+		Nesting:      8,
+		ClientOutput: 256 << 20,
+		ServerQueue:  256 << 20,
+	}
+}
+
+// newSnapshot is the topology of the run: one pool.
+func newSnapshot(c *Config) *topology.Snapshot {
+	p := &topology.Pool{
+		Name: "sim", Protocol: topology.Redis, Distribution: ring.Ketama, Hash: hashkit.FNV1a_64,
+		Settings: topology.Settings{
+			Timeout: c.Timeout, ConnectTimeout: c.ConnectTimeout, ServerConnections: c.ServerConnections,
+			Auth: c.Auth, User: c.User, Database: c.Database, FirstKey: c.FirstKey, Limits: c.Limits,
+		},
+	}
+	var nodes []ring.Node
+	for i := range c.Servers {
+		name := fmt.Sprintf("s%d", i)
+		p.Servers = append(p.Servers, &topology.Server{Pool: p.Name, Name: name, Index: i, Network: "tcp", Address: name, Weight: 1})
+		nodes = append(nodes, ring.Node{Name: name, Weight: 1, Index: i})
+	}
+	p.Ring = ring.New(p.Distribution, nodes)
+	return &topology.Snapshot{Epoch: 1, Pools: []*topology.Pool{p}, MemoryLimit: c.MemoryLimit}
+}

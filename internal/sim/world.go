@@ -1,0 +1,468 @@
+package sim
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/engine"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/upstream"
+)
+
+// world is one run: the loop that drives the engine, and everything around it.
+type world struct {
+	cfg      Config
+	rng      *rand.Rand
+	now      clock.Instant
+	engine   *engine.Engine
+	snapshot *topology.Snapshot
+
+	pipes   []*pipe // in the order in which they were made
+	byID    map[message.ConnID]*pipe
+	servers []*server
+	clients []*client // the present holder of each seat
+	people  int       // clients ever made
+	shared  map[string]map[string]bool
+
+	scratch      []byte
+	scratchReply []byte // of the oracle
+	iov          [][]byte
+
+	turns int
+	busy  bool          // something moved in this turn, or could have
+	idle  bool          // nothing will ever move again
+	next  clock.Instant // when somebody other than the engine wants a turn
+
+	stormy   bool            // faults happen
+	strict   bool            // everything has healed: no error is excused
+	draining bool            // the engine was told to end its clients
+	excused  map[string]bool // error texts that a fault has given reason for
+	broken   bool            // some server connection was broken: a reply may have been cut
+
+	chances   int // that sabotage had
+	trace     trace
+	violation *Violation
+	result    Result
+}
+
+func newWorld(c Config) *world {
+	w := &world{
+		cfg: c, rng: rand.New(rand.NewPCG(c.Seed, 2)), now: clock.Instant(time.Second),
+		byID: map[message.ConnID]*pipe{}, shared: map[string]map[string]bool{}, excused: map[string]bool{},
+		scratch: make([]byte, 64<<10), snapshot: newSnapshot(&c), stormy: c.Faults != 0,
+	}
+	w.engine = engine.New(w, w, w.snapshot, c.Seed)
+	w.engine.Buffers().Mangle = true
+	for i := range c.Servers {
+		w.servers = append(w.servers, &server{w: w, index: i, keys: map[string]value{}})
+	}
+	for i := range c.Clients {
+		w.clients = append(w.clients, w.newClient(i, c.Requests))
+	}
+	if c.Limits.ServerQueue < DefaultLimits().ServerQueue {
+		w.excused[message.ErrQueueFull.Text] = true
+	}
+	if c.Timeout > 0 && c.Faults != 0 {
+		w.excuse(message.ErrTimeout)
+	}
+	if c.MemoryLimit > 0 {
+		w.excused[message.ErrMemory.Text] = true
+	}
+	if c.Keep {
+		w.result.Received = make([][]byte, c.Clients)
+	}
+	return w
+}
+
+// run plays the acts: the storm, the calm after it, requests that must all succeed, the end.
+func (w *world) run() {
+	w.engine.Start(w.now)
+	w.untilIdle()
+	w.heal()
+	w.untilIdle()
+	w.now += clock.Instant(2 * time.Second) // longer than any pause between attempts to connect
+	w.strict = w.cfg.MemoryLimit == 0
+	for i, c := range w.clients {
+		if c.over {
+			w.clients[i] = w.newClient(c.seat, 10)
+		} else {
+			c.left = 10
+		}
+	}
+	w.untilIdle()
+	w.checkAtRest()
+	w.finish()
+}
+
+// finish ends all clients, in one of the ways there are, and looks for what is left.
+func (w *world) finish() {
+	drain := oneIn(w.rng, 3)
+	for _, c := range w.clients {
+		switch {
+		case c.over:
+		case drain:
+			c.left = 5
+			c.generate()
+			c.write()
+		case oneIn(w.rng, 2):
+			c.pipe.fin, c.ending = true, true
+		default:
+			c.reset()
+		}
+	}
+	if drain {
+		w.draining = true
+		w.log("drain")
+		w.engine.Drain(w.now)
+	}
+	w.untilIdle()
+	if w.violation != nil {
+		return
+	}
+	if n := w.engine.Clients(); n != 0 {
+		w.fail("the engine has %d clients after the last one went", n)
+	}
+	w.engine.Shutdown(w.now)
+	if n := w.engine.Buffers().InUse(); n != 0 {
+		w.fail("%d bytes of buffers are in use after the shutdown", n)
+	}
+	for _, p := range w.pipes {
+		if !p.closed {
+			w.fail("connection %x was never closed", p.id)
+		}
+	}
+}
+
+// untilIdle runs turns until nothing will happen any more.
+func (w *world) untilIdle() {
+	const most = 5_000_000
+	w.idle = false
+	for !w.idle && w.violation == nil {
+		w.turn()
+		if w.turns > most {
+			w.fail("no end after %d turns", most)
+		}
+	}
+	for _, c := range w.clients {
+		if !c.over && len(c.waiting) > 0 {
+			w.fail("client %d waits for ever: %d requests unanswered, the first is %s", c.number, len(c.waiting), short(fmt.Sprint(c.waiting[0].args)))
+		}
+	}
+}
+
+func (w *world) turn() {
+	w.turns++
+	w.busy, w.next = false, clock.Never
+	w.inject()
+	for i, from := 0, w.rng.IntN(len(w.clients)); i < len(w.clients); i++ {
+		w.clients[(i+from)%len(w.clients)].step()
+	}
+	for _, s := range w.servers {
+		s.step()
+	}
+	w.poll()
+	dirty, next := w.engine.Turn(w.now, w.snapshot)
+	for _, id := range dirty {
+		if p := w.byID[id]; p != nil && !w.sabotage(ForgetOutput) {
+			w.flush(p)
+		}
+	}
+	w.advance(next)
+}
+
+// advance moves the clock: a little while there is something to do, else to the next event.
+func (w *world) advance(next clock.Instant) {
+	next = min(next, w.next)
+	switch {
+	case w.busy:
+		w.now += clock.Instant(1 + w.rng.Int64N(int64(w.cfg.Tick)))
+	case next == clock.Never:
+		w.idle = true
+	default:
+		w.now = max(next, w.now+1)
+	}
+}
+
+// wakeAt asks for a turn.
+func (w *world) wakeAt(t clock.Instant) { w.next = min(w.next, t) }
+
+// portion is how many of n bytes are moved at once: some, or all.
+func (w *world) portion(n int) int {
+	n = min(n, w.cfg.Chunk)
+	if n > 1 && w.rng.IntN(4) > 0 {
+		return draw(w.rng, n)
+	}
+	return n
+}
+
+// poll does what an event loop does for every connection that is ready.
+func (w *world) poll() {
+	live := w.pipes[:0]
+	for _, p := range w.pipes {
+		if !p.closed || !p.done {
+			live = append(live, p)
+		}
+	}
+	clear(w.pipes[len(live):])
+	w.pipes = live
+	n := len(live) // the engine may dial meanwhile; those come next turn
+	for i, from := 0, w.rng.IntN(max(n, 1)); i < n; i++ {
+		w.ready(w.pipes[(i+from)%n])
+	}
+}
+
+// ready handles one connection's events.
+func (w *world) ready(p *pipe) {
+	switch {
+	case p.closed:
+		if oneIn(w.rng, 8) {
+			w.stale(p.id)
+		}
+		return
+	case p.dialing:
+		w.dialed(p)
+		return
+	}
+	if p.want {
+		w.flush(p)
+	}
+	if p.closed || p.told {
+		return
+	}
+	if p.reset != nil && (p.in.size() == 0 || !p.interest || oneIn(w.rng, 3)) {
+		w.lost(p, p.reset)
+		return
+	}
+	if !p.interest {
+		return
+	}
+	switch {
+	case p.in.size() > 0:
+		w.busy = true
+		if oneIn(w.rng, 8) {
+			return // not this time
+		}
+		w.receive(p)
+	case p.fin && !p.finTold:
+		w.lost(p, nil)
+	}
+}
+
+// receive reads once.
+func (w *world) receive(p *pipe) {
+	space := w.engine.Space(p.id, w.scratch)
+	if len(space) == 0 {
+		w.fail("no space to read to")
+		return
+	}
+	n := min(w.portion(p.in.size()), len(space))
+	copy(space, p.in.bytes()[:n])
+	p.in.drop(n)
+	if w.cfg.Trace {
+		w.log("recv %s %s", w.name(p), short(space[:n]))
+	}
+	w.engine.Received(w.now, p.id, space[:n])
+	for i := range min(n, 256) { // nothing of scratch may have been kept
+		w.scratch[i] = 0xee
+	}
+}
+
+func (w *world) lost(p *pipe, err error) {
+	w.busy, p.told = true, err != nil
+	if err == nil {
+		p.finTold = true
+	}
+	w.log("lost %s %v", w.name(p), err)
+	w.engine.Lost(w.now, p.id, err)
+}
+
+// stale calls the engine with an id that is no more, as a loop may that closes late.
+func (w *world) stale(id message.ConnID) {
+	switch w.rng.IntN(5) {
+	case 0:
+		w.engine.Received(w.now, id, append(w.engine.Space(id, w.scratch)[:0], "+stale\r\n"...))
+	case 1:
+		w.engine.Lost(w.now, id, nil)
+	case 2:
+		w.engine.Connected(w.now, id, nil)
+	case 3:
+		w.engine.Sent(w.now, id, 0)
+	case 4:
+		if len(w.engine.Output(id, w.iov[:0])) > 0 {
+			w.fail("a closed connection has output")
+		}
+	}
+}
+
+// flush writes once.
+func (w *world) flush(p *pipe) {
+	p.want = false
+	if p.closed || p.dialing {
+		return
+	}
+	if p.reset != nil {
+		if !p.told {
+			w.lost(p, errPipe)
+		}
+		return
+	}
+	room := w.cfg.Buffer // of a server that has gone it takes, but does not see
+	if p.server == nil || !p.fin {
+		room = p.room(w.cfg.Buffer)
+	}
+	if cap(w.iov) == 0 {
+		w.iov = make([][]byte, 0, 64)
+	}
+	iov := w.engine.Output(p.id, w.iov[:0:1+w.rng.IntN(cap(w.iov))])
+	total := 0
+	for _, b := range iov {
+		total += len(b)
+	}
+	if total == 0 {
+		return
+	}
+	n := min(w.portion(total), room)
+	p.want = n < total || len(iov) > 0
+	w.busy = w.busy || n > 0
+	w.write(p, iov, n)
+	w.engine.Sent(w.now, p.id, n)
+}
+
+// write moves n bytes of iov to the peer.
+func (w *world) write(p *pipe, iov [][]byte, n int) {
+	for _, b := range iov {
+		b = b[:min(len(b), n)]
+		n -= len(b)
+		if w.cfg.Trace && len(b) > 0 {
+			w.log("send %s %s", w.name(p), short(b))
+		}
+		switch {
+		case p.server != nil && p.fin:
+		case p.client != nil && len(b) > 0 && w.sabotage(LoseByte):
+			p.out.add(b[1:])
+		default:
+			p.out.add(b)
+		}
+	}
+}
+
+// Dial is the engine's wish to connect to a server.
+func (w *world) Dial(id message.ConnID, s *topology.Server) {
+	to := w.servers[s.Index]
+	if len(w.servers) > 1 && w.sabotage(WrongServer) {
+		to = w.servers[(s.Index+1)%len(w.servers)]
+	}
+	p := &pipe{id: id, server: to, interest: true, dialing: true}
+	p.due = max(w.now, to.mute) + clock.Instant(w.rng.Int64N(int64(2*w.cfg.Tick)))
+	w.add(p)
+	w.log("dial %s", w.name(p))
+}
+
+// dialed ends an attempt to connect when its time has come.
+func (w *world) dialed(p *pipe) {
+	if w.now < p.due {
+		w.wakeAt(p.due)
+		return
+	}
+	w.busy, p.dialing = true, false
+	if w.now < p.server.down {
+		w.log("refused %s", w.name(p))
+		w.engine.Connected(w.now, p.id, errRefused)
+		return
+	}
+	p.server.links = append(p.server.links, &link{pipe: p})
+	w.engine.Connected(w.now, p.id, nil)
+}
+
+// Interest is the engine's wish to read from a connection or not.
+func (w *world) Interest(id message.ConnID, read bool) {
+	p := w.byID[id]
+	switch {
+	case p == nil || p.closed:
+		w.fail("interest in connection %x, which is closed", id)
+	case p.interest == read:
+		w.fail("%s: interest %v again", w.name(p), read)
+	case read && w.sabotage(StayDeaf):
+	default:
+		p.interest = read
+		w.log("interest %s %v", w.name(p), read)
+	}
+}
+
+// Close is the engine's end of a connection.
+func (w *world) Close(id message.ConnID) {
+	p := w.byID[id]
+	if p == nil || p.closed {
+		w.fail("connection %x is closed twice", id)
+		return
+	}
+	w.log("close %s", w.name(p))
+	p.closed, p.want = true, false
+	p.done = p.done || p.dialing || p.reset != nil
+	delete(w.byID, id)
+	w.busy = true
+}
+
+func (w *world) add(p *pipe) {
+	if w.byID[p.id] != nil {
+		w.fail("connection id %x is given twice", p.id)
+	}
+	w.byID[p.id] = p
+	w.pipes = append(w.pipes, p)
+	w.busy = true
+}
+
+// accept connects a client.
+func (w *world) accept(c *client) {
+	id := w.engine.Accept(w.now, 0, netip.AddrPort{})
+	c.pipe = &pipe{id: id, client: c, interest: true}
+	w.add(c.pipe)
+	w.log("accept %s", w.name(c.pipe))
+}
+
+// checkAtRest looks at a fleet that has nothing to do.
+func (w *world) checkAtRest() {
+	if w.violation != nil {
+		return
+	}
+	for _, p := range w.pipes {
+		if !p.closed && !p.interest && (p.client == nil || !p.client.ending) {
+			w.fail("%s is at rest and is not read from", w.name(p))
+		}
+	}
+}
+
+// fail notes the first promise that was not kept.
+func (w *world) fail(format string, args ...any) {
+	if w.violation == nil {
+		w.violation = &Violation{w.cfg.Seed, fmt.Sprintf("turn %d: ", w.turns) + fmt.Sprintf(format, args...)}
+		w.log("VIOLATION %s", w.violation.What)
+	}
+}
+
+// received is told of every byte that a client gets.
+func (w *world) received(c *client, b []byte) {
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%d %d ", w.result.Digest, c.number)
+	_, _ = h.Write(b[:min(len(b), 512)])
+	w.result.Digest = h.Sum64()
+	if w.cfg.Keep {
+		w.result.Received[c.seat] = append(w.result.Received[c.seat], b...)
+	}
+}
+
+// Server and Client are the engine's Observer.
+func (w *world) Server(_ *topology.Pool, s *topology.Server, e upstream.Event, err error) {
+	w.log("server event %s %d %v", s.Name, e, err)
+}
+
+// Client hears of clients that did something wrong.
+func (w *world) Client(_ *topology.Pool, _ netip.AddrPort, e downstream.Event, reason string) {
+	w.log("client event %d %s", e, reason)
+}
