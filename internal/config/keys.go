@@ -249,7 +249,7 @@ var limitKeys = []key[Pool]{
 	},
 	{
 		name: "server_queue_limit", kind: "size", fallback: "64mb", since: ofCashew, touches: requests, allowed: anyBuffer,
-		help: "Unsent requests to one server connection; beyond it clients are slowed down.",
+		help: "Unsent requests to one server connection, large ones not counted; beyond it a request gets an error.",
 		set:  setSize(minBuffer, maxBuffer, func(p *Pool) *int64 { return &p.ServerQueueLimit }),
 	},
 }
