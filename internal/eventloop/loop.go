@@ -58,7 +58,7 @@ type Handler interface {
 	// sent, and the handler closes the connection when it has no more. Any other error, a SysError,
 	// ends both directions; it may follow a nil one, and nothing is reported after it.
 	Lost(now clock.Instant, id message.ConnID, err error)
-	// Output appends the unsent bytes of id to iov, or as many as it likes. They are borrowed until
+	// Output appends unsent bytes of id to iov, within its capacity. They are borrowed until
 	// Sent, or until the next call for id if none of them could be sent.
 	Output(id message.ConnID, iov [][]byte) [][]byte
 	// Sent tells that the first n bytes of what Output returned are with the kernel.
@@ -133,7 +133,7 @@ func New(o Options) (*Loop, error) {
 	l := &Loop{
 		options: o, poll: p,
 		next: clock.Never, resumeAt: clock.Never, admitting: -1,
-		scratch: make([]byte, scratchSize),
+		scratch: make([]byte, scratchSize), iov: make([][]byte, 0, maxVectors),
 	}
 	if err := l.mailbox.open(); err != nil {
 		p.close()
