@@ -1,0 +1,180 @@
+package resp
+
+import (
+	"strings"
+	"testing"
+)
+
+// ends returns where the replies of a stream end, fed in pieces that end at the cuts. -1 at the end
+// stands for an error, -2 for a reply that is not whole.
+func ends(t testing.TB, stream []byte, cuts ...int) (at []int) {
+	t.Helper()
+	p := ReplyParser{Nesting: 3}
+	start := 0
+	for _, cut := range append(cuts, len(stream)) {
+		for start < cut {
+			b := stream[start:cut]
+			n, done, err := p.Next(b)
+			if err != nil {
+				return append(at, -1)
+			}
+			if n < 0 || n > len(b) || !done && n != len(b) || done && n == 0 {
+				t.Fatalf("%q: %d bytes, done %v", b, n, done)
+			}
+			start += n
+			if done {
+				at = append(at, start)
+			}
+			if p.Begun() == done {
+				t.Fatalf("%q: done %v, begun %v", b, done, p.Begun())
+			}
+		}
+	}
+	if p.Begun() {
+		at = append(at, -2)
+	}
+	return at
+}
+
+func equalInts(a, b []int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func TestReplies(t *testing.T) {
+	long := strings.Repeat("v", 120)
+	for _, c := range []struct {
+		stream []string // whole replies
+		rest   string   // what follows them
+		end    int      // 0, or as ends says
+	}{
+		{stream: []string{"+OK\r\n", "-ERR no\r\n", ":-5\r\n", ":0\r\n", "$-1\r\n", "*-1\r\n", "*0\r\n", "$0\r\n\r\n", "+\r\n"}},
+		{stream: []string{"$3\r\na\r\n\r\n", "$11\r\n\r\n*1\r\n$5\r\n+\r\n", "$120\r\n" + long + "\r\n", "$05\r\nhello\r\n"}},
+		{stream: []string{"*3\r\n$1\r\na\r\n$-1\r\n:7\r\n", "*2\r\n*2\r\n+a\r\n-b\r\n*1\r\n*1\r\n$1\r\nx\r\n", "*2\r\n*0\r\n*-1\r\n"}},
+		{stream: []string{":9223372036854775807\r\n", ":-9223372036854775808\r\n"}},
+		{rest: "*2\r\n+a\r\n", end: -2},
+		{rest: "$5\r\nhel", end: -2},
+		{rest: "$5\r\nhello\r", end: -2},
+		{rest: "+OK\r", end: -2},
+		{stream: []string{"+a\r\n"}, rest: "?", end: -1},
+		{rest: "%1\r\n", end: -1},
+		{rest: "_\r\n", end: -1},
+		{rest: "\r\n", end: -1},
+		{rest: "$5\r\nhelloXY", end: -1},
+		{rest: "$5\r\nhello\rY", end: -1},
+		{rest: "$5\r\nhello\n\n", end: -1},
+		{rest: "$-2\r\n", end: -1},
+		{rest: "*-7\r\n", end: -1},
+		{rest: "$\r\n", end: -1},
+		{rest: ":\r\n", end: -1},
+		{rest: ":+5\r\n", end: -1},
+		{rest: ":5-\r\n", end: -1},
+		{rest: "$1a\r\n", end: -1},
+		{rest: ":12345678901234567890\r\n", end: -1},
+		{rest: "*9999999999999999\r\n", end: -1},
+		{rest: "+a\n", end: -1},
+		{rest: "+a\rb", end: -1},
+		{rest: "*1\r\n*1\r\n*1\r\n*1\r\n+deep\r\n", end: -1},
+	} {
+		stream := strings.Join(c.stream, "")
+		var want []int
+		n := 0
+		for _, s := range c.stream {
+			n += len(s)
+			want = append(want, n)
+		}
+		if c.end != 0 {
+			want = append(want, c.end)
+		}
+		stream += c.rest
+		check := func(cuts ...int) {
+			if got := ends(t, []byte(stream), cuts...); !equalInts(got, want) {
+				t.Fatalf("%q cut at %v: %v, want %v", stream, cuts, got, want)
+			}
+		}
+		check()
+		all := make([]int, 0, len(stream))
+		for i := 1; i < len(stream); i++ {
+			check(i)
+			all = append(all, i)
+			for k := i + 1; k < len(stream); k++ {
+				check(i, k)
+			}
+		}
+		check(all...)
+	}
+}
+
+func TestBulkTellsWhatIsMissing(t *testing.T) {
+	p := ReplyParser{Nesting: 1}
+	step := func(b string, bulk int, outermost bool) {
+		t.Helper()
+		if _, _, err := p.Next([]byte(b)); err != nil {
+			t.Fatal(err)
+		}
+		if p.Bulk() != bulk || p.Outermost() != outermost {
+			t.Fatalf("after %q: %d bytes of a bulk string are missing, outermost %v", b, p.Bulk(), p.Outermost())
+		}
+	}
+	step("$200\r\n", 202, true)
+	step("abc", 199, true)
+	step(strings.Repeat("x", 197), 2, true)
+	step("\r", 1, true)
+	step("\n", 0, true)
+	step("*2\r\n$200\r", 0, false)
+	step("\nx", 201, false)
+	step(strings.Repeat("x", 199)+"\r\n", 0, false)
+	step("$-1\r\n", 0, true)
+}
+
+// A parser must not keep memory in proportion to what a server announces.
+func TestAnnouncedSizesCostNothing(t *testing.T) {
+	p := ReplyParser{Nesting: 4}
+	for range 4 {
+		if _, _, err := p.Next([]byte("*1099511627776\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if cap(p.open) > 16 {
+		t.Errorf("the parser keeps %d numbers for 4 open arrays", cap(p.open))
+	}
+	var r RequestParser
+	lim := Limits{Bytes: 1 << 40, Arguments: 1 << 30, Inline: 1 << 10}
+	if _, err := r.Next([]byte("*1073741824\r\n$1073741824\r\n"), &lim); err != nil {
+		t.Fatal(err)
+	}
+	if cap(r.Args) > 16 {
+		t.Errorf("the parser keeps %d places for arguments that did not come", cap(r.Args))
+	}
+}
+
+func TestEncoders(t *testing.T) {
+	for got, want := range map[string]string{
+		string(AppendArray(nil, 0)):                      "*0\r\n",
+		string(AppendArray(nil, 10)):                     "*10\r\n",
+		string(AppendArray(nil, -1)):                     "*-1\r\n",
+		string(AppendBulk(nil, nil)):                     "$0\r\n\r\n",
+		string(AppendBulk([]byte("x"), []byte("a\r\n"))): "x$3\r\na\r\n\r\n",
+		string(AppendInt(nil, -42)):                      ":-42\r\n",
+		string(AppendError(nil, "ERR a\r\nb")):           "-ERR a  b\r\n",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	for _, n := range []int{0, 1, 9, 10, 99, 100, 12345} {
+		if got := HeaderSize(n); got != len(AppendArray(nil, n)) {
+			t.Errorf("HeaderSize(%d) is %d", n, got)
+		}
+		if got := BulkSize(n); got != len(AppendBulk(nil, make([]byte, n))) {
+			t.Errorf("BulkSize(%d) is %d", n, got)
+		}
+	}
+}
