@@ -7,6 +7,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -89,18 +90,22 @@ func (r *run) main(ctx context.Context) int {
 	if err != nil {
 		return r.fail(err)
 	}
-	if r.PidFile != "" {
-		if err := writePidFile(r.PidFile); err != nil {
-			return r.fail(err)
-		}
-		defer removePidFile(r.PidFile)
-	}
 	proxy, err := r.newProxy(control.Build(cfg, 1), r.log)
 	if err != nil {
 		return r.fail(err)
 	}
 	if err := proxy.Start(); err != nil {
 		return r.fail(err)
+	}
+	// Not before the start: a second daemon that finds its ports taken must not touch the file of the
+	// first.
+	if r.PidFile != "" {
+		if err := writePidFile(r.PidFile); err != nil {
+			ctx, cancel := context.WithTimeout(ctx, cfg.Process.ShutdownTimeout)
+			defer cancel()
+			return r.fail(errors.Join(err, proxy.Shutdown(ctx)))
+		}
+		defer removePidFile(r.PidFile)
 	}
 	r.log.Info("started", "version", Version(), "pid", os.Getpid(), "config", r.ConfigFile,
 		"pools", strings.Join(cfg.PoolNames(), " "), "memory_limit", cfg.Process.MemoryLimit)

@@ -92,6 +92,19 @@ func TestShutdownTimeout(t *testing.T) {
 	}
 }
 
+// TestProxyEnds: a process without a data plane does not stay.
+func TestProxyEnds(t *testing.T) {
+	f := newFiles(t, goodConfig)
+	cmd, wait := start(t, "breaks", f)
+	wait("ended by itself")
+	if code := exitCode(t, cmd.Wait()); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	if _, err := os.Stat(f.pid); !os.IsNotExist(err) {
+		t.Errorf("the pid file is still there: %v", err)
+	}
+}
+
 func TestOtherSignals(t *testing.T) {
 	cmd, wait := start(t, "", newFiles(t, goodConfig))
 	send(t, cmd, syscall.SIGUSR1)
@@ -199,6 +212,20 @@ func TestBackgroundFails(t *testing.T) {
 		if _, err := os.Stat(f.pid); !os.IsNotExist(err) {
 			t.Errorf("%s: a pid file is left: %v", c.how, err)
 		}
+	}
+}
+
+// TestSecondDaemon: one that cannot start leaves the pid file of the one that runs.
+func TestSecondDaemon(t *testing.T) {
+	f := newFiles(t, goodConfig)
+	if err := os.WriteFile(f.pid, []byte("12345"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitCode(t, command(t, "fail", f).Run()); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	if text, err := os.ReadFile(f.pid); err != nil || string(text) != "12345" {
+		t.Errorf("the pid file has %q: %v", text, err)
 	}
 }
 

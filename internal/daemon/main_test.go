@@ -62,6 +62,15 @@ func (p *fakeProxy) Start() error {
 	return nil
 }
 
+// Ended is at once for a proxy that breaks.
+func (p *fakeProxy) Ended() <-chan struct{} {
+	ended := make(chan struct{})
+	if strings.Contains(p.how, "breaks") {
+		close(ended)
+	}
+	return ended
+}
+
 // Shutdown of a stubborn proxy lasts until its time is up.
 func (p *fakeProxy) Shutdown(ctx context.Context) error {
 	p.log.Info("fake shutdown")

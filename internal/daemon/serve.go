@@ -15,14 +15,27 @@ var handled = []os.Signal{
 	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE,
 }
 
+// ender is a Proxy that may end by itself, when it cannot go on.
+type ender interface {
+	Ended() <-chan struct{}
+}
+
 // serve waits for the end: the first SIGINT or SIGTERM begins an orderly one, the second ends at once.
 func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, timeout time.Duration) int {
 	begin := ctx.Done()
+	var ended <-chan struct{} // nil once the end is wanted
+	if e, ok := proxy.(ender); ok {
+		ended = e.Ended()
+	}
 	var stopped <-chan error // nil until the end has begun
 	for {
 		select {
 		case <-begin:
-			begin, stopped = nil, r.stop(proxy, timeout, "context")
+			begin, ended, stopped = nil, nil, r.stop(proxy, timeout, "context")
+		case <-ended:
+			// Shutdown of a proxy that has ended only says why.
+			r.log.Error("the proxy has ended by itself", "error", proxy.Shutdown(ctx))
+			return exitFailed
 		case s := <-signals:
 			if s != syscall.SIGINT && s != syscall.SIGTERM {
 				r.signal(s)
@@ -32,7 +45,7 @@ func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, 
 				r.log.Warn("stopped at once by a second signal", "signal", s.String())
 				return exitFailed
 			}
-			begin, stopped = nil, r.stop(proxy, timeout, s.String())
+			begin, ended, stopped = nil, nil, r.stop(proxy, timeout, s.String())
 		case err := <-stopped:
 			if err != nil {
 				r.log.Warn("stopped before every client was served", "error", err)
