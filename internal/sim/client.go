@@ -143,6 +143,7 @@ func (c *client) closedByProxy() {
 	case c.ending && len(c.waiting) == 0 && c.recv.size() == 0:
 		return
 	case w.draining && c.recv.size() == 0:
+		w.result.Dropped += len(c.waiting)
 		return
 	case w.strict || !w.mayCut():
 		c.fail("was closed with %d requests unanswered and %d bytes of a reply", len(c.waiting), c.recv.size())

@@ -62,6 +62,9 @@ func (w *world) inject() {
 
 // excuse notes that requests may get these errors from now on.
 func (w *world) excuse(errs ...*message.Failure) {
+	if !w.gullible {
+		return
+	}
 	w.broken = true
 	for _, e := range errs {
 		w.excused[e.Text] = true

@@ -7,7 +7,7 @@ import (
 
 // generate makes some requests, up to as many as may be unanswered.
 func (c *client) generate() {
-	for n := draw(c.rng, c.w.cfg.Window); n > 0 && c.mayAsk(); n-- {
+	for n := draw(c.w.rng, c.w.cfg.Window); n > 0 && c.mayAsk(); n-- {
 		c.left--
 		c.made++
 		c.request()

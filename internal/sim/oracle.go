@@ -117,7 +117,7 @@ func (c *client) excused(e *expect, reply []byte) bool {
 		if e.kind != single {
 			c.doubt(e)
 		}
-		return w.cfg.Faults&Loading != 0 && !w.strict
+		return w.gullible && w.cfg.Faults&Loading != 0 && !w.strict
 	}
 	text := string(bytes.TrimSuffix(bytes.TrimPrefix(reply, []byte("-ERR ")), []byte("\r\n")))
 	if !w.excused[text] {

@@ -52,6 +52,7 @@ type pipe struct {
 	interest bool // the proxy wants to read
 	want     bool // the proxy has output that did not fit
 	closed   bool // by the proxy
+	deserted bool // sabotage: it is never written to
 	done     bool // and the peer has taken note
 }
 

@@ -28,6 +28,7 @@ func (w *world) sabotage(s Sabotage) bool {
 	if w.chances != w.cfg.After+1 {
 		return false
 	}
+	w.result.Sabotaged = true
 	w.log("SABOTAGE %d", s)
 	return true
 }

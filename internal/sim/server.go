@@ -103,7 +103,7 @@ func (s *server) serve(l *link, limit int, gone bool) {
 		if gone {
 			continue
 		}
-		s.reply(l, reply)
+		s.reply(l, args, reply)
 		if w.now < s.slow {
 			l.ready = w.now + s.pause(w.rng)
 		}
@@ -232,7 +232,7 @@ func (s *server) sum(name string, keys []string) []byte {
 }
 
 // reply sends a reply, or what a fault or sabotage makes of it.
-func (s *server) reply(l *link, reply []byte) {
+func (s *server) reply(l *link, args []string, reply []byte) {
 	w := s.w
 	switch l.trick {
 	case Garbage:
@@ -258,13 +258,14 @@ func (s *server) reply(l *link, reply []byte) {
 			return
 		}
 	}
-	s.replyBroken(l, reply)
+	s.replyBroken(l, args, reply)
 }
 
 // replyBroken is where servers go wrong in ways that no proxy can notice.
-func (s *server) replyBroken(l *link, reply []byte) {
+func (s *server) replyBroken(l *link, args []string, reply []byte) {
 	w := s.w
-	if l.held == nil && w.sabotage(SwapReplies) {
+	private := len(args) > 1 && !strings.HasPrefix(args[1], "shared") // has one right answer only
+	if l.held == nil && private && w.sabotage(SwapReplies) {
 		l.held = reply
 		return
 	}

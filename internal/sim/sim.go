@@ -69,11 +69,14 @@ type Result struct {
 	Answers  int // that were right
 	Errors   int // that stood for a failed server, rightly
 	Cut      int // connections that the proxy closed with requests unanswered, rightly
+	Dropped  int // requests that the end of the run came before
 	Faults   int
 	Turns    int
 	Digest   uint64 // of everything that clients received, in order of time
 
-	Received [][]byte // by client, if Config.Keep
+	Sabotaged bool // something was broken on purpose
+
+	Received [][]byte // by client, if Config.Keep: all but the end
 	Trace    string   // if Config.Trace
 }
 
@@ -119,13 +122,13 @@ func FromSeed(seed uint64, faults bool) Config {
 		Chunk:             16 << r.IntN(13),
 		Buffer:            1 << (8 + r.IntN(12)),
 		Value:             8 << r.IntN(6),
-		HugeOnce:          300,
+		HugeOnce:          400,
 		Tick:              time.Microsecond << r.IntN(8),
 		Limits:            DefaultLimits(),
 	}
 	switch r.IntN(6) {
 	case 0:
-		c.Huge = 4 << 20
+		c.Huge, c.HugeOnce = 4<<20, 1500
 		c.Chunk = max(c.Chunk, 8<<10)
 		c.Buffer = max(c.Buffer, 16<<10)
 	case 1, 2:
@@ -154,7 +157,7 @@ func FromSeed(seed uint64, faults bool) Config {
 // drawFaults chooses what goes wrong, how often, and the timeouts that are then needed.
 func (c *Config) drawFaults(r *rand.Rand) {
 	c.Faults = Fault(r.Uint32())&AllFaults | Fault(1)<<r.IntN(faultCount)
-	c.FaultOnce = 5 << r.IntN(6)
+	c.FaultOnce = 10 << r.IntN(6)
 	if !oneIn(r, 4) {
 		c.Timeout = time.Duration(20+r.IntN(400)) * time.Millisecond
 		c.ConnectTimeout = time.Duration(10+r.IntN(100)) * time.Millisecond

@@ -32,7 +32,7 @@ func TestSeed(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s\n%+v", err, r.Trace, c)
 	}
-	t.Logf("%d requests, %d faults, %d errors, %d cut, %d turns", r.Requests, r.Faults, r.Errors, r.Cut, r.Turns)
+	r.show(t)
 }
 
 // check runs a fleet and says how to run it again.
@@ -45,28 +45,59 @@ func check(t *testing.T, c Config) Result {
 	return r
 }
 
-func TestSeeds(t *testing.T) {
-	for _, faults := range []bool{false, true} {
-		name := map[bool]string{false: "without faults", true: "with faults"}[faults]
-		t.Run(name, func(t *testing.T) {
-			var sum Result
-			for i := range seeds(400) {
-				seed := uint64(2*i + 2)
-				if faults {
-					seed++
-				}
-				r := check(t, fleet(seed))
-				sum.Requests += r.Requests
-				sum.Answers += r.Answers
-				sum.Errors += r.Errors
-				sum.Cut += r.Cut
-				sum.Faults += r.Faults
-				sum.Turns += r.Turns
-				if t.Failed() && !testing.Verbose() {
-					return
-				}
-			}
-			t.Logf("%d requests, %d answers, %d errors, %d cut, %d faults, %d turns", sum.Requests, sum.Answers, sum.Errors, sum.Cut, sum.Faults, sum.Turns)
-		})
+func (r *Result) add(s Result) {
+	r.Requests += s.Requests
+	r.Answers += s.Answers
+	r.Errors += s.Errors
+	r.Cut += s.Cut
+	r.Dropped += s.Dropped
+	r.Faults += s.Faults
+	r.Turns += s.Turns
+}
+
+func (r *Result) show(t *testing.T) {
+	t.Logf("%d requests, %d answers, %d errors, %d cut, %d dropped, %d faults, %d turns", r.Requests, r.Answers, r.Errors, r.Cut, r.Dropped, r.Faults, r.Turns)
+}
+
+// TestSeedsInPeace: where nothing goes wrong every request gets its own answer.
+func TestSeedsInPeace(t *testing.T) {
+	t.Parallel()
+	var sum Result
+	for i := range seeds(300) {
+		r := check(t, fleet(uint64(2*i+2)))
+		if !t.Failed() && (r.Errors > 0 || r.Cut > 0 || r.Answers+r.Dropped != r.Requests) {
+			t.Errorf("seed %d: %+v", 2*i+2, r)
+		}
+		sum.add(r)
+	}
+	sum.show(t)
+}
+
+// TestSeedsInStorms: whatever goes wrong, a request gets its own answer or an error that says why, or
+// its connection ends; and once it is over all is as before.
+func TestSeedsInStorms(t *testing.T) {
+	t.Parallel()
+	var sum Result
+	for i := range seeds(300) {
+		sum.add(check(t, fleet(uint64(2*i+1))))
+	}
+	sum.show(t)
+}
+
+// TestEachFaultAlone: faults that come together could excuse each other's errors.
+func TestEachFaultAlone(t *testing.T) {
+	for i := range faultCount {
+		var sum Result
+		for seed := range seeds(10) {
+			c := FromSeed(uint64(1000*i+seed), false)
+			c.Faults, c.FaultOnce = Fault(1)<<i, 30
+			sum.add(check(t, c))
+		}
+		if sum.Faults == 0 {
+			t.Errorf("fault %d never happened", i)
+		}
+		if sum.Answers < sum.Requests/4 {
+			t.Errorf("fault %d: only %d of %d requests were answered", i, sum.Answers, sum.Requests)
+		}
 	}
 }

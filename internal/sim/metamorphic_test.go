@@ -1,0 +1,57 @@
+package sim
+
+import (
+	"bytes"
+	"testing"
+)
+
+// TestSameSeedSameRun: a run that cannot be repeated cannot be debugged.
+func TestSameSeedSameRun(t *testing.T) {
+	for seed := uint64(1); seed <= 10; seed++ {
+		a, errA := Run(fleet(seed))
+		b, errB := Run(fleet(seed))
+		if a.Digest != b.Digest || a.Turns != b.Turns || (errA == nil) != (errB == nil) {
+			t.Errorf("seed %d: two runs differ: %d and %d turns", seed, a.Turns, b.Turns)
+		}
+		if c, _ := Run(fleet(seed + 2)); c.Digest == a.Digest {
+			t.Errorf("seeds %d and %d give the same run", seed, seed+2)
+		}
+	}
+}
+
+// TestAnswersDoNotDependOn: clients get the same bytes whatever the number of servers, and however
+// the bytes are cut.
+func TestAnswersDoNotDependOn(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"the number of servers":     func(c *Config) { c.Servers = 5 },
+		"the number of connections": func(c *Config) { c.ServerConnections = 3 },
+		"tiny chunks":               func(c *Config) { c.Chunk = 3 },
+		"chunks":                    func(c *Config) { c.Chunk = 100 },
+		"small socket buffers":      func(c *Config) { c.Buffer = 64 },
+		"the order of events":       func(c *Config) { c.Window = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := uint64(1); seed <= 8; seed++ {
+				one := small(seed)
+				one.Servers, one.Plain, one.Keep = 1, true, true
+				other := one
+				change(&other)
+				a, b := check(t, one), check(t, other)
+				for i := range a.Received {
+					if !bytes.Equal(a.Received[i], b.Received[i]) {
+						t.Errorf("seed %d: client %d got other bytes: %s", seed, i, firstDifference(a.Received[i], b.Received[i]))
+					}
+				}
+			}
+		})
+	}
+}
+
+func firstDifference(a, b []byte) string {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	from := max(i-40, 0)
+	return short(a[from:min(i+40, len(a))]) + " and " + short(b[from:min(i+40, len(b))])
+}
