@@ -140,10 +140,13 @@ func (c *client) closedByProxy() {
 	left := c.left
 	c.end()
 	switch {
-	case c.ending && len(c.waiting) == 0 && c.recv.size() == 0:
-		return
-	case w.draining && c.recv.size() == 0:
+	case w.draining:
 		w.result.Dropped += len(c.waiting)
+		if c.recv.size() > 0 && !w.mayCut() {
+			c.fail("was closed in the middle of a reply")
+		}
+		return
+	case c.ending && len(c.waiting) == 0 && c.recv.size() == 0:
 		return
 	case w.strict || !w.mayCut():
 		c.fail("was closed with %d requests unanswered and %d bytes of a reply", len(c.waiting), c.recv.size())

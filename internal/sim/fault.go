@@ -128,7 +128,7 @@ func (w *world) injectClient(f Fault, c *client) {
 	case HalfClose:
 		c.halfClose = true
 	case Stall:
-		c.stalled = w.spell()
+		c.stalled = w.spell() + 2*clock.Instant(w.cfg.Limits.StalledClient)
 	}
 }
 

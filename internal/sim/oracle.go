@@ -3,6 +3,8 @@ package sim
 import (
 	"bytes"
 	"strconv"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
 )
 
 // expect is a request that waits for its reply, and how to judge it. It is judged against the
@@ -128,7 +130,7 @@ func (c *client) excused(e *expect, reply []byte) bool {
 		return false
 	}
 	c.doubt(e)
-	c.pause = w.now + (w.spell()-w.now)/16 + 1
+	c.pause = w.now + clock.Instant(w.rng.Int64N(50e6)) // a connection is not tried again at once
 	return true
 }
 

@@ -49,6 +49,7 @@ type Config struct {
 	User           string
 	Database       int
 	FirstKey       bool
+	Preconnect     bool
 	MemoryLimit    int64
 	Limits         topology.Limits
 
@@ -57,6 +58,10 @@ type Config struct {
 
 	Sabotage Sabotage // what is broken on purpose
 	After    int      // how many chances sabotage lets pass first
+
+	// StopAfter so many turns the engine is shut down with everything under way; 0 is never. DrainAfter
+	// so many turns it is told to end its clients.
+	StopAfter, DrainAfter int
 
 	Plain bool // only commands whose answers do not depend on the number of servers
 	Keep  bool // keep all that clients received, in Result.Received
@@ -73,6 +78,9 @@ type Result struct {
 	Faults   int
 	Turns    int
 	Digest   uint64 // of everything that clients received, in order of time
+
+	// Counted has the engine's own counters by name, servers' after "server ".
+	Counted map[string]uint64
 
 	Sabotaged bool // something was broken on purpose
 
@@ -93,6 +101,7 @@ func Run(c Config) (Result, error) {
 	w := newWorld(c)
 	w.run()
 	w.result.Turns = w.turns
+	w.count()
 	if c.Trace {
 		w.result.Trace = w.trace.text()
 	}
@@ -148,6 +157,11 @@ func FromSeed(seed uint64, faults bool) Config {
 		c.Database = 3
 	}
 	c.FirstKey = oneIn(r, 6)
+	c.Preconnect = oneIn(r, 4)
+	if oneIn(r, 30) { // more requests than a client may have unanswered
+		c.Window, c.Requests, c.Clients, c.Buffer = 8192, 6000, min(c.Clients, 2), 1<<20
+		c.Chunk = max(c.Chunk, 4<<10)
+	}
 	if faults {
 		c.drawFaults(r)
 	}
@@ -166,14 +180,25 @@ func (c *Config) drawFaults(r *rand.Rand) {
 	if oneIn(r, 8) {
 		c.Limits.ServerQueue = 4 << 10
 	}
-	if oneIn(r, 8) {
+	if oneIn(r, 12) { // clients that ask for more than they take
 		c.Limits.ClientOutput = 64 << 10
+		c.Faults |= Stall
+		c.Huge, c.HugeOnce, c.Clients, c.Window = 300<<10, 8, min(c.Clients, 6), 64
+		c.Chunk, c.Buffer = max(c.Chunk, 8<<10), 16<<10
 	}
 	if oneIn(r, 8) {
-		c.Limits.StalledClient = 50 * time.Millisecond
+		c.Limits.StalledClient = 20 * time.Millisecond
+		c.Faults |= Stall
+		c.Buffer = min(c.Buffer, 1<<10)
 	}
 	if oneIn(r, 10) {
 		c.MemoryLimit = 256 << 10
+	}
+	switch r.IntN(10) {
+	case 0:
+		c.StopAfter = draw(r, 1000)
+	case 1:
+		c.DrainAfter = draw(r, 1000)
 	}
 }
 
@@ -195,7 +220,7 @@ func newSnapshot(c *Config) *topology.Snapshot {
 		Name: "sim", Protocol: topology.Redis, Distribution: ring.Ketama, Hash: hashkit.FNV1a_64,
 		Settings: topology.Settings{
 			Timeout: c.Timeout, ConnectTimeout: c.ConnectTimeout, ServerConnections: c.ServerConnections,
-			Auth: c.Auth, User: c.User, Database: c.Database, FirstKey: c.FirstKey, Limits: c.Limits,
+			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, FirstKey: c.FirstKey, Limits: c.Limits,
 		},
 	}
 	var nodes []ring.Node

@@ -11,6 +11,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/stats"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
@@ -41,6 +42,7 @@ type world struct {
 
 	stormy   bool            // faults happen
 	strict   bool            // everything has healed: no error is excused
+	stopped  bool            // in the middle
 	draining bool            // the engine was told to end its clients
 	gullible bool            // faults excuse errors: always, but for one test
 	excused  map[string]bool // error texts that a fault has given reason for
@@ -85,6 +87,10 @@ func newWorld(c Config) *world {
 func (w *world) run() {
 	w.engine.Start(w.now)
 	w.untilIdle()
+	if w.draining || w.stopped {
+		w.shutDown()
+		return
+	}
 	w.heal()
 	w.untilIdle()
 	w.now += clock.Instant(2 * time.Second) // longer than any pause between attempts to connect
@@ -119,18 +125,30 @@ func (w *world) finish() {
 		}
 	}
 	if drain {
-		w.draining = true
-		w.log("drain")
-		w.engine.Drain(w.now)
+		w.drain()
 	}
 	w.untilIdle()
+	w.shutDown()
+}
+
+func (w *world) drain() {
+	w.draining = true
+	w.log("drain")
+	w.engine.Drain(w.now)
+}
+
+// shutDown ends the engine and looks for what is left of it.
+func (w *world) shutDown() {
 	if w.violation != nil {
 		return
 	}
-	if n := w.engine.Clients(); n != 0 {
+	if n := w.engine.Clients(); n != 0 && !w.stopped {
 		w.fail("the engine has %d clients after the last one went", n)
 	}
 	w.engine.Shutdown(w.now)
+	if n := w.engine.Clients(); n != 0 {
+		w.fail("the engine has %d clients after the shutdown", n)
+	}
 	if n := w.engine.Buffers().InUse(); n != 0 {
 		w.fail("%d bytes of buffers are in use after the shutdown", n)
 	}
@@ -147,6 +165,13 @@ func (w *world) untilIdle() {
 	w.idle = false
 	for !w.idle && w.violation == nil {
 		w.turn()
+		switch w.turns {
+		case w.cfg.StopAfter:
+			w.stopped = true
+			return
+		case w.cfg.DrainAfter:
+			w.drain()
+		}
 		if w.turns > most {
 			w.fail("no end after %d turns", most)
 		}
@@ -162,6 +187,9 @@ func (w *world) turn() {
 	w.turns++
 	w.busy, w.next = false, clock.Never
 	w.inject()
+	if oneIn(w.rng, 500) {
+		w.publish()
+	}
 	for i, from := 0, w.rng.IntN(len(w.clients)); i < len(w.clients); i++ {
 		w.clients[(i+from)%len(w.clients)].step()
 	}
@@ -177,6 +205,27 @@ func (w *world) turn() {
 		}
 	}
 	w.advance(next)
+}
+
+// publish replaces the snapshot by another that says the same.
+func (w *world) publish() {
+	w.log("publish")
+	old := w.snapshot
+	w.snapshot = newSnapshot(&w.cfg)
+	w.snapshot.Epoch = old.Epoch + 1
+}
+
+// count collects the engine's own counters.
+func (w *world) count() {
+	w.result.Counted = map[string]uint64{}
+	for i, d := range stats.PoolTable {
+		w.result.Counted[d.Name] += w.engine.PoolCounters(0).Local(stats.Counter(i))
+	}
+	for s := range w.servers {
+		for i, d := range stats.ServerTable {
+			w.result.Counted["server "+d.Name] += w.engine.ServerCounters(0, s).Local(stats.Counter(i))
+		}
+	}
 }
 
 // advance moves the clock: a little while there is something to do, else to the next event.
