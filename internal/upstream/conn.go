@@ -176,14 +176,15 @@ func (c *Conn) Send(now clock.Instant, t message.Ticket, b []byte, owned bool) e
 	return nil
 }
 
-// largeQueued is the number of queued bytes that belong to large requests. They are bounded by their
+// largeQueued is the number of queued bytes that belong to large requests, at most. They are bounded by their
 // clients, one each, and by the memory limit; while one is on its way small requests queue behind it
 // and must not be refused for its size.
 func (c *Conn) largeQueued() int64 {
 	if c.sentTo >= c.largeEnd {
 		c.large = 0
+		return 0
 	}
-	return c.large
+	return min(c.large, int64(c.largeEnd-c.sentTo))
 }
 
 // Ready says that requests travel at once.
