@@ -1,0 +1,231 @@
+package upstream
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/bytebuf"
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/stats"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// log is an owner that writes down what it is told.
+type log struct {
+	lines   []string
+	ids     message.ConnID
+	wake    clock.Instant
+	onFail  func(t message.Ticket)
+	dropped int
+}
+
+func (l *log) say(format string, args ...any) {
+	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+}
+
+func (l *log) Reply(t message.Ticket, b []byte, last bool) {
+	l.say("%d: %q %v", t.Sequence, b, last)
+}
+func (l *log) Room(message.Ticket, int) []byte        { return nil }
+func (l *log) Filled(t message.Ticket, n int, _ bool) { l.say("%d: %d bytes", t.Sequence, n) }
+func (l *log) Fail(t message.Ticket, err error) {
+	l.say("%d: %v", t.Sequence, err)
+	if l.onFail != nil {
+		l.onFail(t)
+	}
+}
+func (l *log) Dial(*Conn) message.ConnID       { l.ids++; return l.ids }
+func (l *log) Hangup(*Conn)                    { l.dropped++ }
+func (l *log) Writable(*Conn)                  {}
+func (l *log) Wake(_ *Conn, at clock.Instant)  { l.wake = at }
+func (l *log) ServerEvent(*Conn, Event, error) {}
+
+// take returns what was said since the last call.
+func (l *log) take() []string {
+	lines := l.lines
+	l.lines = nil
+	return lines
+}
+
+func newConn(set topology.Settings) (*Conn, *log, *bytebuf.Pool) {
+	set.Nesting = 4
+	if set.ServerQueue == 0 {
+		set.ServerQueue = 1 << 20
+	}
+	l, pool := &log{}, &bytebuf.Pool{Mangle: true}
+	return New(l, pool, &topology.Server{Name: "s"}, &set, stats.NewServer()), l, pool
+}
+
+func ticket(n uint32) message.Ticket { return message.Ticket{Client: 1, Sequence: n} }
+
+// sent returns the output and sends it.
+func sent(c *Conn) string {
+	b := bytes.Join(c.Output(make([][]byte, 0, 64), 1<<30), nil)
+	c.Sent(len(b))
+	return string(b)
+}
+
+func check(t *testing.T, l *log, want ...string) {
+	t.Helper()
+	if got := l.take(); !slices.Equal(got, want) {
+		t.Fatalf("the owner was told %q, want %q", got, want)
+	}
+}
+
+// Whoever hears of a failure may send again, to the same connection: the new request waits for the new
+// socket and is not failed with the old ones.
+func TestSendingFromFail(t *testing.T) {
+	c, l, pool := newConn(topology.Settings{})
+	for round := range 3 { // with the rings in all their places
+		for i := range uint32(2000) {
+			if err := c.Send(1, ticket(i), []byte("x"), false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Connected(1, nil)
+		sent(c)
+		n := uint32(5000)
+		l.onFail = func(message.Ticket) {
+			if err := c.Send(2, ticket(n), []byte("again"), false); err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		c.Lost(2, nil)
+		l.onFail = nil
+		want := make([]string, 2000)
+		for i := range want {
+			want[i] = fmt.Sprintf("%d: unknown", i)
+		}
+		check(t, l, want...)
+		if c.Waiting() != 2000 {
+			t.Fatalf("round %d: %d requests wait", round, c.Waiting())
+		}
+		c.Connected(2, nil)
+		if got := sent(c); got != strings.Repeat("again", 2000) {
+			t.Fatalf("round %d: %d bytes are sent", round, len(got))
+		}
+		for i := range uint32(2000) {
+			c.Received(3, []byte("+OK\r\n"))
+			check(t, l, fmt.Sprintf(`%d: "+OK\r\n" true`, 5000+i))
+		}
+		c.Close(3, message.ErrShutdown)
+	}
+	if pool.InUse() != 0 {
+		t.Errorf("%d bytes were not given back", pool.InUse())
+	}
+}
+
+// A large request on its way is no reason to refuse the small ones behind it; they count for
+// themselves.
+func TestLargeRequestsDoNotFillTheQueue(t *testing.T) {
+	c, _, pool := newConn(topology.Settings{Limits: topology.Limits{ServerQueue: 100}})
+	large := func() []byte { return append(pool.Get(1<<20), make([]byte, 1<<20)...) }
+	send := func(b []byte, owned bool) error { return c.Send(1, ticket(1), b, owned) }
+	if err := send(large(), true); err != nil {
+		t.Fatal(err)
+	}
+	small := []byte(strings.Repeat("s", 60))
+	for i, want := range []error{nil, nil, message.ErrQueueFull} {
+		if err := send(small, false); err != want {
+			t.Fatalf("small request %d: %v, want %v", i, err, want)
+		}
+	}
+	if err := send(large(), true); err != message.ErrQueueFull { // and its buffer goes back
+		t.Fatal(err)
+	}
+	c.Connected(1, nil)
+	c.Sent(1<<20 - 1)
+	if err := send(small, false); err != message.ErrQueueFull {
+		t.Fatal(err)
+	}
+	c.Sent(1 + 60)
+	if err := send(small, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := send(small, false); err != message.ErrQueueFull {
+		t.Fatal("the large request counts after it has left: ", err)
+	}
+	c.Close(1, message.ErrShutdown)
+	if pool.InUse() != 0 {
+		t.Errorf("%d bytes were not given back", pool.InUse())
+	}
+}
+
+// The pause after a failed attempt doubles up to its bound, however often it fails.
+func TestBackOff(t *testing.T) {
+	c, _, _ := newConn(topology.Settings{})
+	refused := errors.New("Connection refused")
+	now := clock.Instant(time.Second)
+	for i := range 100 {
+		want := retryMax
+		if i < 6 {
+			want = min(retryMin<<i, retryMax)
+		}
+		if err := c.Open(now); err != nil {
+			t.Fatalf("attempt %d: %v", i, err)
+		}
+		c.Connected(now, refused)
+		if err := c.Send(now.Add(want-1), ticket(1), []byte("x"), false); err != refused {
+			t.Fatalf("after attempt %d, just before the end of the pause: %v", i, err)
+		}
+		now = now.Add(want)
+	}
+	if err := c.Open(now); err != nil {
+		t.Fatal(err)
+	}
+	c.Connected(now, nil)
+	c.Lost(now, nil)
+	if err := c.Open(now); err != nil {
+		t.Errorf("after a success there is still a pause: %v", err)
+	}
+}
+
+// Expire says when it has something to do next, and never the past.
+func TestExpire(t *testing.T) {
+	const ms = clock.Instant(time.Millisecond)
+	c, l, _ := newConn(topology.Settings{Timeout: 100 * time.Millisecond, ConnectTimeout: 30 * time.Millisecond})
+	at := func(now, want clock.Instant) {
+		t.Helper()
+		if got := c.Expire(now); got != want {
+			t.Fatalf("at %d it wants to be called at %d, want %d", now/ms, got/ms, want/ms)
+		}
+	}
+	at(1*ms, clock.Never)
+	_ = c.Send(10*ms, ticket(1), []byte("a"), false) // it dials
+	at(20*ms, 40*ms)
+	c.Connected(30*ms, nil)
+	sent(c)
+	at(40*ms, 110*ms)
+	_ = c.Send(50*ms, ticket(2), []byte("b"), false)
+	sent(c)
+	c.Received(60*ms, []byte("$2\r\n"))
+	check(t, l, `1: "$2\r\n" false`)
+	at(110*ms, 150*ms)
+	check(t, l, "1: Connection timed out")
+	at(149*ms, 150*ms)
+	at(150*ms, 160*ms) // 2 has had its time; the server is silent since 60
+	check(t, l, "2: Connection timed out")
+	c.Received(155*ms, []byte("hi\r\n+late\r\n"))
+	check(t, l)
+	if c.Waiting() != 0 {
+		t.Fatalf("%d requests wait", c.Waiting())
+	}
+	at(160*ms, clock.Never)
+	_ = c.Send(1000*ms, ticket(3), []byte("c"), false)
+	at(1000*ms, 1100*ms)
+	at(1100*ms, clock.Never)
+	check(t, l, "3: Connection timed out")
+	if l.dropped != 1 {
+		t.Errorf("%d sockets were closed, want the silent one", l.dropped)
+	}
+	if got := c.counters.Local(stats.LateReplies); got != 2 {
+		t.Errorf("%d late replies, want 2", got)
+	}
+}
