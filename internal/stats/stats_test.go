@@ -1,0 +1,72 @@
+package stats
+
+import (
+	"regexp"
+	"testing"
+)
+
+func TestEveryCounterIsDescribed(t *testing.T) {
+	name := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
+	for what, table := range map[string][]Descriptor{"pool": PoolTable[:], "server": ServerTable[:]} {
+		seen := map[string]bool{}
+		for i, d := range table {
+			if !name.MatchString(d.Name) || d.Help == "" {
+				t.Errorf("%s counter %d: name %q, help %q", what, i, d.Name, d.Help)
+			}
+			if seen[d.Name] {
+				t.Errorf("%s counters: %q twice", what, d.Name)
+			}
+			seen[d.Name] = true
+		}
+	}
+}
+
+func TestReadersSeeWhatWasPublished(t *testing.T) {
+	b := NewPool()
+	b.Inc(Requests)
+	b.Add(Requests, 4)
+	b.Inc(CrossServer)
+	if b.Local(Requests) != 5 || b.Read(Requests) != 0 {
+		t.Fatalf("before: local %d, public %d", b.Local(Requests), b.Read(Requests))
+	}
+	b.Publish()
+	if b.Read(Requests) != 5 || b.Read(CrossServer) != 1 || b.Read(Fragments) != 0 {
+		t.Fatalf("after: %d, %d, %d", b.Read(Requests), b.Read(CrossServer), b.Read(Fragments))
+	}
+	b.Inc(MemoryRefused) // the last of the table
+	b.Publish()
+	if b.Read(MemoryRefused) != 1 || b.Read(Requests) != 5 {
+		t.Fatalf("after the second time: %d, %d", b.Read(MemoryRefused), b.Read(Requests))
+	}
+}
+
+// Readers are on other goroutines: the race detector must have nothing to say, and nobody may see a
+// count fall.
+func TestReadersRunBeside(t *testing.T) {
+	b := NewServer()
+	done := make(chan error)
+	go func() {
+		last := uint64(0)
+		for last < 10000 {
+			n := b.Read(LateReplies)
+			if n < last {
+				t.Errorf("%d after %d", n, last)
+				break
+			}
+			last = n
+		}
+		close(done)
+	}()
+	for range 10000 {
+		b.Inc(LateReplies)
+		b.Publish()
+	}
+	<-done
+}
+
+func TestCountingDoesNotAllocate(t *testing.T) {
+	b := NewPool()
+	if n := testing.AllocsPerRun(100, func() { b.Inc(Requests); b.Publish() }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
