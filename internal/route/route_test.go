@@ -32,7 +32,7 @@ func TestPickAndExplainAgree(t *testing.T) {
 			p, r := newPool(t, d, servers), NewRouter(1)
 			used := map[int]bool{}
 			for i := range 500 {
-				key := fmt.Appendf(nil, "key:%d", i)
+				key := fmt.Appendf(nil, "%d:of many keys", i)
 				e := Explain(p, key)
 				got := r.Pick(p, key)
 				if e.Server.Index != got {
