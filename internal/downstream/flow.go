@@ -20,6 +20,7 @@ const bigSize = 64 << 10
 func (s *Session) noteReply(n int, last bool) {
 	if s.out.Len() == 0 {
 		s.drained = s.desk.Now
+		s.watchOutput()
 	}
 	start := s.appended
 	s.appended += uint64(n)
@@ -30,6 +31,15 @@ func (s *Session) noteReply(n int, last bool) {
 	}
 	if s.out.Len()+n > outputHigh {
 		s.holdForOutput()
+	}
+}
+
+// watchOutput asks to be woken when output that begins to wait has waited too long. One wake is noted at
+// a time: Expire asks for the next if there is still output then.
+func (s *Session) watchOutput() {
+	t := s.Pool.StalledClient
+	if due := s.drained.Add(t); t > 0 && (s.WakeAt == 0 || due < s.WakeAt) {
+		s.desk.Owner.Wake(s, due)
 	}
 }
 
@@ -81,11 +91,7 @@ func (s *Session) Sent(n int) {
 		s.drained = d.Now
 	}
 	s.delivered(n)
-	if s.out.Len() > 0 {
-		if t := s.Pool.StalledClient; t > 0 {
-			d.Owner.Wake(s, s.drained.Add(t))
-		}
-	} else if s.inFlight.n == 0 {
+	if s.out.Len() == 0 && s.inFlight.n == 0 {
 		s.inFlight.settle(&d.rings)
 	}
 	if s.holds&holdOutput != 0 && int64(s.out.Len())+s.stored <= outputLow {
