@@ -12,9 +12,16 @@ type clientSide struct{ e *Engine }
 
 var _ downstream.Owner = clientSide{}
 
-// Send gives a request to the connection that the client is tied to.
+// Send gives a request to the connection that the client is tied to. server is negative if the ring is
+// empty.
 func (o clientSide) Send(s *downstream.Session, server int, t message.Ticket, b []byte, owned bool) error {
 	e := o.e
+	if server < 0 {
+		if owned {
+			e.pool.Put(b)
+		}
+		return message.ErrNoServer
+	}
 	conns := e.pools[s.Pool.Index].lanes[server].conns
 	c := conns[0]
 	if len(conns) > 1 {

@@ -58,7 +58,7 @@ func (m *mill) Client(*topology.Pool, netip.AddrPort, downstream.Event, string) 
 // newMill prepares a workload: reply answers one request or fragment as a server would.
 func newMill(t testing.TB, clients, requests int, batch []byte, reply func([]byte) string) *mill {
 	m := &mill{
-		t: t, snap: snapshot(t, "config timeout=1s"), now: 1 << 40, requests: requests, batch: batch, reply: reply,
+		t: t, snap: snapshot(t, "config timeout=1s stalled=30s idle=1h"), now: 1 << 40, requests: requests, batch: batch, reply: reply,
 		byID: map[message.ConnID]*millServer{}, iov: make([][]byte, 0, 64), scratch: make([]byte, 64<<10),
 	}
 	for range m.snap.Pools[0].Servers {

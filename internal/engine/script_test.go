@@ -36,6 +36,7 @@ import (
 //	dials s0 2          server 0 has been dialed so often in all
 //	count clients_closed 1, count s0 dials 2   a counter of the pool, or of a server
 //	event TEXT          the oldest event reported that no line has named yet contains TEXT
+//	eject s0            a snapshot is published without server 0 in the ring; readmit s0 undoes it
 //	drain               the process is to end
 //	nothing             nobody has received anything that was not looked at
 //
@@ -122,6 +123,9 @@ func (r *runner) line(line string) (string, error) {
 		d, err := time.ParseDuration(rest)
 		r.advance(d)
 		return line, err
+	case "eject", "readmit":
+		r.eject(rest, verb == "eject")
+		return line, nil
 	case "drain":
 		r.e.Drain(r.now)
 		return line, nil

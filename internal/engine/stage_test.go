@@ -13,6 +13,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/ring"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
@@ -51,6 +52,8 @@ type stage struct {
 	early  map[message.ConnID]bool // Interest before Accept has returned
 	moved  bool
 	events []string
+	// ejected servers are not in the ring.
+	ejected map[string]bool
 
 	scratch [64 << 10]byte
 }
@@ -65,7 +68,7 @@ func newStage(t testing.TB, snap *topology.Snapshot, chunk int) *stage {
 		t: t, snap: snap, now: clock.Instant(time.Hour), chunk: chunk,
 		peers: map[message.ConnID]*peer{}, byName: map[string]*peer{},
 		dials: map[string]int{}, policy: map[string]string{},
-		early: map[message.ConnID]bool{},
+		early: map[message.ConnID]bool{}, ejected: map[string]bool{},
 	}
 	s.e = engine.New(s, s, snap, 1)
 	s.e.Buffers().Mangle = true
@@ -216,7 +219,6 @@ func (s *stage) write(p *peer) {
 			return
 		}
 		if p.stopped {
-			s.e.Sent(s.now, p.id, 0)
 			return
 		}
 		s.moved = true
@@ -231,6 +233,22 @@ func (s *stage) advance(d time.Duration) {
 		s.now = min(end, max(s.next, s.now+1))
 		s.settle()
 	}
+}
+
+// eject publishes a snapshot in which a server gets no keys, or gets its own again.
+func (s *stage) eject(server string, out bool) {
+	s.ejected[server] = out
+	next, pool := *s.snap, *s.snap.Pools[0]
+	var nodes []ring.Node
+	for _, server := range pool.Servers {
+		if !s.ejected[server.Name] {
+			nodes = append(nodes, ring.Node{Name: server.Name, Weight: 1, Index: server.Index})
+		}
+	}
+	pool.Ring = ring.New(pool.Distribution, nodes)
+	next.Epoch++
+	next.Pools = []*topology.Pool{&pool}
+	s.snap = &next
 }
 
 // reset ends a peer's connection with a reset.

@@ -14,6 +14,8 @@ var (
 	ErrEOF = &Failure{"unknown"}
 	// ErrReply: the server sent what is no reply, or a reply nobody asked for.
 	ErrReply = &Failure{"Invalid argument"}
+	// ErrNoServer: all servers of the pool are ejected.
+	ErrNoServer = &Failure{"Connection refused"}
 	// ErrQueueFull: the server's queue holds server_queue_limit bytes.
 	ErrQueueFull = &Failure{"server queue is full"}
 	// ErrMemory: the worker buffers memory_limit bytes.
