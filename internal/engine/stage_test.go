@@ -280,6 +280,15 @@ func (s *stage) leftovers() error {
 // end closes all and sees to it that no buffer is missing.
 func (s *stage) end() error {
 	s.e.Shutdown(s.now)
+	for server := range s.dials {
+		s.dials[server] = 0
+	}
+	s.advance(10 * time.Second)
+	for server, n := range s.dials {
+		if n > 0 {
+			return fmt.Errorf("%s was dialed after the end", server)
+		}
+	}
 	if n := s.e.Clients(); n != 0 {
 		return fmt.Errorf("%d clients are left after the end", n)
 	}

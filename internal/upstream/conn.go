@@ -142,28 +142,27 @@ func (c *Conn) Open(now clock.Instant) error {
 // Send queues a whole request. If owned, b is a pool buffer that the connection takes, whatever the
 // result; otherwise it is borrowed. An error means that the request was not queued.
 func (c *Conn) Send(now clock.Instant, t message.Ticket, b []byte, owned bool) error {
-	err := c.Open(now)
-	if err == nil && int64(c.out.Len())-c.largeQueued() >= c.set.ServerQueue {
-		err = message.ErrQueueFull
-	}
-	if err != nil {
-		if owned {
-			c.pool.Put(b)
+	if c.state != ready || int64(c.out.Len()) >= c.set.ServerQueue {
+		if err := c.mayQueue(now); err != nil {
+			if owned {
+				c.pool.Put(b)
+			}
+			return err
 		}
-		return err
 	}
 	size := len(b)
-	if owned && size >= bytebuf.MapSize/2 {
+	c.queuedTo += uint64(size)
+	switch {
+	case !owned:
+		c.out.Append(c.pool, b)
+	case size >= bytebuf.MapSize/2:
 		c.out.Take(c.pool, b)
 		c.large += int64(size)
-		c.largeEnd = c.queuedTo + uint64(size)
-	} else {
+		c.largeEnd = c.queuedTo
+	default:
 		c.out.Append(c.pool, b)
-		if owned {
-			c.pool.Put(b)
-		}
+		c.pool.Put(b)
 	}
-	c.queuedTo += uint64(size)
 	c.counters.Inc(stats.ServerRequests)
 	c.counters.Add(stats.ServerRequestBytes, uint64(size))
 	if c.fifo.n == 0 && c.set.Timeout > 0 {
@@ -172,6 +171,17 @@ func (c *Conn) Send(now clock.Instant, t message.Ticket, b []byte, owned bool) e
 	c.fifo.push(entry{t, now, c.queuedTo})
 	if c.state == ready && !c.Dirty {
 		c.owner.Writable(c)
+	}
+	return nil
+}
+
+// mayQueue opens the connection where it is closed, and says why a request cannot be queued.
+func (c *Conn) mayQueue(now clock.Instant) error {
+	if err := c.Open(now); err != nil {
+		return err
+	}
+	if int64(c.out.Len())-c.largeQueued() >= c.set.ServerQueue {
+		return message.ErrQueueFull
 	}
 	return nil
 }
@@ -353,10 +363,12 @@ func (c *Conn) Lost(now clock.Instant, err error) {
 	c.fail(err)
 }
 
-// Close ends the connection because the proxy wants it; what waits fails with err.
+// Close ends the connection for good because the proxy wants it; what waits, and what comes later,
+// fails with err.
 func (c *Conn) Close(now clock.Instant, err error) {
 	c.now = now
 	if c.state != closed {
 		c.fail(err)
 	}
+	c.retryAt, c.lastErr = clock.Never, err
 }

@@ -115,7 +115,7 @@ func TestSendingFromFail(t *testing.T) {
 			c.Received(3, []byte("+OK\r\n"))
 			check(t, l, fmt.Sprintf(`%d: "+OK\r\n" true`, 5000+i))
 		}
-		c.Close(3, message.ErrShutdown)
+		c.Lost(3, nil)
 	}
 	if pool.InUse() != 0 {
 		t.Errorf("%d bytes were not given back", pool.InUse())
@@ -227,5 +227,23 @@ func TestExpire(t *testing.T) {
 	}
 	if got := c.counters.Local(stats.LateReplies); got != 2 {
 		t.Errorf("%d late replies, want 2", got)
+	}
+}
+
+// A connection that was closed for good is not dialed again, by whomever.
+func TestClosedForGood(t *testing.T) {
+	for _, connected := range []bool{false, true} {
+		c, l, _ := newConn(topology.Settings{Preconnect: true, ConnectTimeout: time.Second})
+		_ = c.Open(1)
+		if connected {
+			c.Connected(1, nil)
+		}
+		c.Close(2, message.ErrShutdown)
+		if got := c.Expire(clock.Instant(time.Hour)); got != clock.Never || l.ids != 1 {
+			t.Errorf("it wants to be called at %d, and was dialed %d times", got, l.ids)
+		}
+		if err := c.Send(clock.Instant(time.Hour), ticket(1), []byte("x"), false); err != message.ErrShutdown {
+			t.Errorf("a request is refused with %v", err)
+		}
 	}
 }
