@@ -63,7 +63,9 @@ type Engine struct {
 
 	timers   timers
 	nextTrim clock.Instant
-	draining bool
+	// heldUntil is when clients held because of memory are read again; 0 if there are none.
+	heldUntil clock.Instant
+	draining  bool
 }
 
 // slot is one place in the connection table: a client, a server connection or nobody.

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
@@ -38,13 +40,23 @@ func (e *Engine) resume(c *upstream.Conn) {
 	c.Waiters = c.Waiters[:0]
 }
 
+// heldAtMost is how long clients are held because of memory. What fills it may be requests that never
+// end: the others are slowed to a read in this time, not stopped.
+const heldAtMost = 100 * time.Millisecond
+
 // relieve lets clients be read again that were held because of memory, once a quarter of the limit
-// is free.
+// is free or they have waited.
 func (e *Engine) relieve() {
-	if limit := e.desk.MemoryLimit; !e.desk.Held || limit > 0 && e.pool.InUse() > limit/4*3 {
+	if !e.desk.Held {
 		return
 	}
-	e.desk.Held = false
+	if e.heldUntil == 0 {
+		e.heldUntil = e.now.Add(heldAtMost)
+	}
+	if limit := e.desk.MemoryLimit; limit > 0 && e.pool.InUse() > limit/4*3 && e.now < e.heldUntil {
+		return
+	}
+	e.desk.Held, e.heldUntil = false, 0
 	for i := range e.slots {
 		if c := e.slots[i].client; c != nil {
 			c.MemoryFreed()

@@ -114,8 +114,11 @@ func (e *Engine) trim() {
 
 // next is when the engine wants its next Turn.
 func (e *Engine) next() clock.Instant {
-	if e.nextTrim != 0 {
-		return min(e.nextTrim, e.timers.next())
+	next := e.timers.next()
+	for _, at := range [2]clock.Instant{e.nextTrim, e.heldUntil} {
+		if at != 0 {
+			next = min(next, at)
+		}
 	}
-	return e.timers.next()
+	return next
 }
