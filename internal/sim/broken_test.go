@@ -16,6 +16,7 @@ func small(seed uint64) Config {
 // TestOracleNotices breaks something in fleets that are otherwise sound, early and late: a checker
 // that cannot fail would pass them.
 func TestOracleNotices(t *testing.T) {
+	t.Parallel()
 	for name, s := range map[string]Sabotage{
 		"swapped replies": SwapReplies, "lost reply": LoseReply, "doubled reply": DoubleReply,
 		"another key's value": StaleReply, "wrong server": WrongServer, "lost byte": LoseByte,

@@ -8,11 +8,11 @@
 // are seeded from Config.Seed; time is a number that the loop moves on; nothing iterates over a map.
 // One goroutine owns a run from beginning to end.
 //
-// Files: world.go is the event loop's part (the engine's Host), pipe.go a socket, client.go and
-// generate.go the clients, oracle.go what their replies must be, server.go the servers, value.go what
-// commands do to keys (the servers' and the oracle's common notion), wire.go a codec that shares
-// nothing with the one under test, fault.go what goes wrong, sabotage.go what is broken on purpose to
-// prove that the oracle notices.
+// Files: acts.go is the course of a run, world.go the event loop's part (the engine's Host), pipe.go a
+// socket, client.go and generate.go the clients, oracle.go what their replies must be, server.go the
+// servers, value.go what commands do to keys (the servers' and the oracle's common notion), wire.go a
+// codec that shares nothing with the one under test, fault.go what goes wrong, sabotage.go what is
+// broken on purpose to prove that the oracle notices.
 package sim
 
 import (

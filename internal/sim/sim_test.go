@@ -2,6 +2,7 @@ package sim
 
 import (
 	"flag"
+	"fmt"
 	"testing"
 )
 
@@ -32,17 +33,28 @@ func TestSeed(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s\n%+v", err, r.Trace, c)
 	}
-	r.show(t)
+	t.Logf("%+v", r)
 }
 
-// check runs a fleet and says how to run it again.
-func check(t *testing.T, c Config) Result {
-	t.Helper()
-	r, err := Run(c)
-	if err != nil {
-		t.Errorf("%v\nreplay: go test ./internal/sim -run 'TestSeed$' -seed %d", err, c.Seed)
+// run runs n fleets and adds up what came of them. A few that fail are enough.
+func run(t *testing.T, n int, config func(i int) Config) (sum Result) {
+	failed := 0
+	for i := range n {
+		c := config(i)
+		r, err := Run(c)
+		if err == nil && c.Faults == 0 && (r.Errors > 0 || r.Cut > 0 || r.Answers+r.Dropped != r.Requests) {
+			err = &Violation{c.Seed, fmt.Sprintf("in peace: %+v", r)}
+		}
+		if err != nil {
+			t.Errorf("%v\nreplay: go test ./internal/sim -run 'TestSeed$' -seed %d", err, c.Seed)
+			if failed++; failed == 3 {
+				t.FailNow()
+			}
+		}
+		sum.add(r)
 	}
-	return r
+	t.Logf("%d requests, %d answers, %d errors, %d cut, %d dropped, %d faults, %d turns", sum.Requests, sum.Answers, sum.Errors, sum.Cut, sum.Dropped, sum.Faults, sum.Turns)
+	return sum
 }
 
 func (r *Result) add(s Result) {
@@ -61,22 +73,10 @@ func (r *Result) add(s Result) {
 	}
 }
 
-func (r *Result) show(t *testing.T) {
-	t.Logf("%d requests, %d answers, %d errors, %d cut, %d dropped, %d faults, %d turns", r.Requests, r.Answers, r.Errors, r.Cut, r.Dropped, r.Faults, r.Turns)
-}
-
 // TestSeedsInPeace: where nothing goes wrong every request gets its own answer.
 func TestSeedsInPeace(t *testing.T) {
 	t.Parallel()
-	var sum Result
-	for i := range seeds(200) {
-		r := check(t, fleet(uint64(2*i+2)))
-		if !t.Failed() && (r.Errors > 0 || r.Cut > 0 || r.Answers+r.Dropped != r.Requests) {
-			t.Errorf("seed %d: %+v", 2*i+2, r)
-		}
-		sum.add(r)
-	}
-	sum.show(t)
+	run(t, seeds(200), func(i int) Config { return fleet(uint64(2*i + 2)) })
 }
 
 // unreached are the counters of what fleets do not do.
@@ -86,11 +86,7 @@ var unreached = map[string]bool{"clients_refused": true, "clients_idle": true}
 // its connection ends; and once it is over all is as before.
 func TestSeedsInStorms(t *testing.T) {
 	t.Parallel()
-	var sum Result
-	for i := range seeds(200) {
-		sum.add(check(t, fleet(uint64(2*i+1))))
-	}
-	sum.show(t)
+	sum := run(t, seeds(200), func(i int) Config { return fleet(uint64(2*i + 1)) })
 	// What the storms never reach they do not test.
 	for name, n := range sum.Counted {
 		if n == 0 && !unreached[name] && !testing.Short() {
@@ -103,17 +99,30 @@ func TestSeedsInStorms(t *testing.T) {
 func TestEachFaultAlone(t *testing.T) {
 	t.Parallel()
 	for i := range faultCount {
-		var sum Result
-		for seed := range seeds(10) {
-			c := FromSeed(uint64(1000*i+seed), false)
-			c.Faults, c.FaultOnce = Fault(1)<<i, 30
-			sum.add(check(t, c))
-		}
+		sum := run(t, seeds(6), func(k int) Config {
+			c := FromSeed(uint64(1000*i+k), false)
+			c.Faults, c.FaultOnce = Fault(1)<<i, 60
+			return c
+		})
 		if sum.Faults == 0 {
 			t.Errorf("fault %d never happened", i)
 		}
 		if sum.Answers < sum.Requests/4 {
 			t.Errorf("fault %d: only %d of %d requests were answered", i, sum.Answers, sum.Requests)
 		}
+	}
+}
+
+// TestHandshakeInPieces: servers answer AUTH before SELECT has come, and break off in the middle of
+// an answer; the next connection must not be judged by what the last one said.
+func TestHandshakeInPieces(t *testing.T) {
+	t.Parallel()
+	for _, faults := range []Fault{0, HalfAnswer | Garbage | Cut} {
+		run(t, seeds(20), func(i int) Config {
+			c := small(uint64(i + 1))
+			c.Auth, c.User, c.Database, c.Chunk = "open sesame", "ali", 7, 1+i%9
+			c.Requests, c.Faults, c.FaultOnce = 30, faults, 5
+			return c
+		})
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/message"
-	"github.com/cashew-proxy/cashew/internal/stats"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
@@ -83,106 +82,6 @@ func newWorld(c Config) *world {
 	return w
 }
 
-// run plays the acts: the storm, the calm after it, requests that must all succeed, the end.
-func (w *world) run() {
-	w.engine.Start(w.now)
-	w.untilIdle()
-	if w.draining || w.stopped {
-		w.shutDown()
-		return
-	}
-	w.heal()
-	w.untilIdle()
-	w.now += clock.Instant(2 * time.Second) // longer than any pause between attempts to connect
-	w.strict = w.cfg.MemoryLimit == 0
-	for i, c := range w.clients {
-		if c.over {
-			w.clients[i] = w.newClient(c.seat, 10)
-		} else {
-			c.left = 10
-		}
-	}
-	w.untilIdle()
-	w.checkAtRest()
-	w.finish()
-}
-
-// finish ends all clients, in one of the ways there are, and looks for what is left.
-func (w *world) finish() {
-	drain := oneIn(w.rng, 3)
-	w.cfg.Keep = false
-	for _, c := range w.clients {
-		switch {
-		case c.over:
-		case drain:
-			c.left = 5
-			c.generate()
-			c.write()
-		case oneIn(w.rng, 2):
-			c.pipe.fin, c.ending = true, true
-		default:
-			c.reset()
-		}
-	}
-	if drain {
-		w.drain()
-	}
-	w.untilIdle()
-	w.shutDown()
-}
-
-func (w *world) drain() {
-	w.draining = true
-	w.log("drain")
-	w.engine.Drain(w.now)
-}
-
-// shutDown ends the engine and looks for what is left of it.
-func (w *world) shutDown() {
-	if w.violation != nil {
-		return
-	}
-	if n := w.engine.Clients(); n != 0 && !w.stopped {
-		w.fail("the engine has %d clients after the last one went", n)
-	}
-	w.engine.Shutdown(w.now)
-	if n := w.engine.Clients(); n != 0 {
-		w.fail("the engine has %d clients after the shutdown", n)
-	}
-	if n := w.engine.Buffers().InUse(); n != 0 {
-		w.fail("%d bytes of buffers are in use after the shutdown", n)
-	}
-	for _, p := range w.pipes {
-		if !p.closed {
-			w.fail("connection %x was never closed", p.id)
-		}
-	}
-}
-
-// untilIdle runs turns until nothing will happen any more.
-func (w *world) untilIdle() {
-	const most = 5_000_000
-	w.idle = false
-	for !w.idle && w.violation == nil {
-		w.turn()
-		switch w.turns {
-		case w.cfg.StopAfter:
-			w.stopped = true
-			return
-		case w.cfg.DrainAfter:
-			w.drain()
-		}
-		if w.turns > most {
-			w.fail("no end after %d turns", most)
-		}
-	}
-	for _, c := range w.clients {
-		if !c.over && len(c.waiting) > 0 {
-			w.fail("client %d waits for ever: %d requests unanswered, the first is %s", c.number, len(c.waiting), short(fmt.Sprint(c.waiting[0].args)))
-		}
-	}
-}
-
 func (w *world) turn() {
 	w.turns++
 	w.busy, w.next = false, clock.Never
@@ -205,27 +104,6 @@ func (w *world) turn() {
 		}
 	}
 	w.advance(next)
-}
-
-// publish replaces the snapshot by another that says the same.
-func (w *world) publish() {
-	w.log("publish")
-	old := w.snapshot
-	w.snapshot = newSnapshot(&w.cfg)
-	w.snapshot.Epoch = old.Epoch + 1
-}
-
-// count collects the engine's own counters.
-func (w *world) count() {
-	w.result.Counted = map[string]uint64{}
-	for i, d := range stats.PoolTable {
-		w.result.Counted[d.Name] += w.engine.PoolCounters(0).Local(stats.Counter(i))
-	}
-	for s := range w.servers {
-		for i, d := range stats.ServerTable {
-			w.result.Counted["server "+d.Name] += w.engine.ServerCounters(0, s).Local(stats.Counter(i))
-		}
-	}
 }
 
 // advance moves the clock: a little while there is something to do, else to the next event.
@@ -364,9 +242,9 @@ func (w *world) flush(p *pipe) {
 		}
 		return
 	}
-	room := w.cfg.Buffer // of a server that has gone it takes, but does not see
-	if p.server == nil || !p.fin {
-		room = p.room(w.cfg.Buffer)
+	room := p.room(w.cfg.Buffer)
+	if p.server != nil && p.fin && !p.plugged {
+		room = w.cfg.Buffer // the system takes it, the server does not see it
 	}
 	if cap(w.iov) == 0 {
 		w.iov = make([][]byte, 0, 64)
@@ -479,18 +357,6 @@ func (w *world) accept(c *client) {
 	c.pipe = &pipe{id: id, client: c, interest: true}
 	w.add(c.pipe)
 	w.log("accept %s", w.name(c.pipe))
-}
-
-// checkAtRest looks at a fleet that has nothing to do.
-func (w *world) checkAtRest() {
-	if w.violation != nil {
-		return
-	}
-	for _, p := range w.pipes {
-		if !p.closed && !p.interest && (p.client == nil || !p.client.ending) {
-			w.fail("%s is at rest and is not read from", w.name(p))
-		}
-	}
 }
 
 // fail notes the first promise that was not kept.

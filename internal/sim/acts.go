@@ -1,0 +1,143 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/stats"
+)
+
+// run plays the acts: the storm, the calm after it, requests that must all succeed, the end.
+func (w *world) run() {
+	w.engine.Start(w.now)
+	w.untilIdle()
+	if w.draining || w.stopped {
+		w.shutDown()
+		return
+	}
+	w.heal()
+	w.untilIdle()
+	w.now += clock.Instant(2 * time.Second) // longer than any pause between attempts to connect
+	w.strict = w.cfg.MemoryLimit == 0
+	for i, c := range w.clients {
+		if c.over {
+			w.clients[i] = w.newClient(c.seat, 10)
+		} else {
+			c.left = 10
+		}
+	}
+	w.untilIdle()
+	w.checkAtRest()
+	w.finish()
+}
+
+// finish ends all clients, in one of the ways there are, and looks for what is left.
+func (w *world) finish() {
+	drain := oneIn(w.rng, 3)
+	w.cfg.Keep = false
+	for _, c := range w.clients {
+		switch {
+		case c.over:
+		case drain:
+			c.left = 5
+			c.generate()
+			c.write()
+		case oneIn(w.rng, 2):
+			c.pipe.fin, c.ending = true, true
+		default:
+			c.reset()
+		}
+	}
+	if drain {
+		w.drain()
+	}
+	w.untilIdle()
+	w.shutDown()
+}
+
+func (w *world) drain() {
+	w.draining = true
+	w.log("drain")
+	w.engine.Drain(w.now)
+}
+
+// shutDown ends the engine and looks for what is left of it.
+func (w *world) shutDown() {
+	if w.violation != nil {
+		return
+	}
+	if n := w.engine.Clients(); n != 0 && !w.stopped {
+		w.fail("the engine has %d clients after the last one went", n)
+	}
+	w.engine.Shutdown(w.now)
+	if n := w.engine.Clients(); n != 0 {
+		w.fail("the engine has %d clients after the shutdown", n)
+	}
+	if n := w.engine.Buffers().InUse(); n != 0 {
+		w.fail("%d bytes of buffers are in use after the shutdown", n)
+	}
+	for _, p := range w.pipes {
+		if !p.closed {
+			w.fail("connection %x was never closed", p.id)
+		}
+	}
+}
+
+// untilIdle runs turns until nothing will happen any more.
+func (w *world) untilIdle() {
+	const most = 1_000_000
+	w.idle = false
+	for !w.idle && w.violation == nil {
+		w.turn()
+		switch {
+		case !w.stormy:
+		case w.turns == w.cfg.StopAfter:
+			w.stopped = true
+			return
+		case w.turns == w.cfg.DrainAfter:
+			w.drain()
+		}
+		if w.turns > most {
+			w.fail("no end after %d turns", most)
+		}
+	}
+	for _, c := range w.clients {
+		if !c.over && len(c.waiting) > 0 {
+			w.fail("client %d waits for ever: %d requests unanswered, the first is %s", c.number, len(c.waiting), short(fmt.Sprint(c.waiting[0].args)))
+		}
+	}
+}
+
+// checkAtRest looks at a fleet that has nothing to do.
+func (w *world) checkAtRest() {
+	if w.violation != nil {
+		return
+	}
+	for _, p := range w.pipes {
+		if !p.closed && !p.interest && (p.client == nil || !p.client.ending) {
+			w.fail("%s is at rest and is not read from", w.name(p))
+		}
+	}
+}
+
+// count collects the engine's own counters.
+func (w *world) count() {
+	w.result.Counted = map[string]uint64{}
+	for i, d := range stats.PoolTable {
+		w.result.Counted[d.Name] += w.engine.PoolCounters(0).Local(stats.Counter(i))
+	}
+	for s := range w.servers {
+		for i, d := range stats.ServerTable {
+			w.result.Counted["server "+d.Name] += w.engine.ServerCounters(0, s).Local(stats.Counter(i))
+		}
+	}
+}
+
+// publish replaces the snapshot by another that says the same.
+func (w *world) publish() {
+	w.log("publish")
+	old := w.snapshot
+	w.snapshot = newSnapshot(&w.cfg)
+	w.snapshot.Epoch = old.Epoch + 1
+}
