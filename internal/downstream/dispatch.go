@@ -67,23 +67,38 @@ func (s *Session) inlineRequest(line []byte) {
 	s.dispatch(&r)
 }
 
+// forward is the fast path: a command with one key and the right number of arguments goes to that
+// key's server. It reports false, and has done nothing, for all that needs a closer look.
+func (s *Session) forward(b []byte, args []resp.Arg) bool {
+	d := s.desk
+	if len(args) == 0 || !s.authed {
+		return false
+	}
+	spec := command.Lookup(b[args[0].Off : args[0].Off+args[0].Len])
+	if spec == nil || !spec.Simple || !spec.Accepts(len(args)) || d.full() {
+		return false
+	}
+	s.counters.Inc(stats.Requests)
+	key := args[spec.FirstKey]
+	server := d.Router.Pick(s.Pool, b[key.Off:key.Off+key.Len])
+	t := message.Ticket{Client: s.ID, Sequence: s.inFlight.pushWaiting(&d.rings)}
+	if err := d.Owner.Send(s, server, t, b, false); err != nil {
+		s.Fail(t, err)
+	}
+	return true
+}
+
+// full says that the worker's memory is used up.
+func (d *Desk) full() bool { return d.MemoryLimit > 0 && d.Pool.InUse() >= d.MemoryLimit }
+
 // dispatch decides what becomes of a request.
 func (s *Session) dispatch(r *request) {
-	if len(r.args) == 0 {
+	d, argc := s.desk, len(r.args)
+	if argc == 0 {
 		return // "*0": Redis skips it too
 	}
 	s.counters.Inc(stats.Requests)
 	spec := command.Lookup(r.arg(0))
-	if spec != nil && spec.Simple && spec.Arity == len(r.args) && s.authed {
-		s.sendTo(s.desk.Router.Pick(s.Pool, r.arg(spec.FirstKey)), r) // fast path: GET and its like
-		return
-	}
-	s.dispatchSlow(spec, r)
-}
-
-// dispatchSlow checks what the fast path need not, and branches by shape.
-func (s *Session) dispatchSlow(spec *command.Spec, r *request) {
-	d, argc := s.desk, len(r.args)
 	if spec == nil {
 		s.refuse(command.AppendUnknown(d.scratch[:0], argc, r.arg))
 		return
@@ -131,18 +146,18 @@ func (s *Session) sendTo(server int, r *request) {
 	if s.overMemory() {
 		return
 	}
-	seq := s.inFlight.push(&s.desk.rings, entry{})
-	err := d.Owner.Send(s, server, message.Ticket{Client: s.ID, Sequence: seq}, r.bytes, r.owned)
+	t := message.Ticket{Client: s.ID, Sequence: s.inFlight.pushWaiting(&d.rings)}
+	err := d.Owner.Send(s, server, t, r.bytes, r.owned)
 	r.owned = false
 	if err != nil {
-		s.Fail(message.Ticket{Client: s.ID, Sequence: seq}, err)
+		s.Fail(t, err)
 	}
 }
 
 // overMemory refuses a request when the worker's memory is used up.
 func (s *Session) overMemory() bool {
 	d := s.desk
-	if d.MemoryLimit == 0 || d.Pool.InUse() < d.MemoryLimit {
+	if !d.full() {
 		return false
 	}
 	s.counters.Inc(stats.MemoryRefused)

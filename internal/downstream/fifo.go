@@ -24,6 +24,17 @@ type fifo struct {
 	n    uint32
 }
 
+// pushWaiting adds a request that awaits an answer and returns its sequence number. The entries of a
+// ring that are not in use are zero, which is what such a request's entry is.
+func (f *fifo) pushWaiting(r *rings) uint32 {
+	if int(f.n) == len(f.ring) {
+		f.move(r, r.get(len(f.ring)+1))
+	}
+	seq := f.head + f.n
+	f.n++
+	return seq
+}
+
 // push adds a request and returns its sequence number. A full ring is replaced by a larger one.
 func (f *fifo) push(r *rings, e entry) uint32 {
 	if int(f.n) == len(f.ring) {
@@ -48,6 +59,7 @@ func (f *fifo) find(seq uint32) *entry {
 
 // pop removes the first entry, which must own nothing any more.
 func (f *fifo) pop() {
+	f.ring[f.head&uint32(len(f.ring)-1)].state = waiting
 	f.head++
 	f.n--
 }

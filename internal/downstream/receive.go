@@ -85,6 +85,10 @@ func (s *Session) Received(b []byte) {
 			s.keep(b, &d.parser)
 			break
 		}
+		if s.forward(b[:n], d.parser.Args) {
+			b = b[n:]
+			continue
+		}
 		s.request(b[:n], &d.parser)
 		if s.ending {
 			break

@@ -48,11 +48,13 @@ func (s *Session) Reply(t message.Ticket, b []byte, last bool) {
 	// Fast path: it is this request's turn.
 	s.noteReply(len(b), last)
 	s.output(b)
-	if last {
-		s.inFlight.pop()
-		s.advance()
-	} else {
+	if !last {
 		e.state = begun
+		return
+	}
+	s.inFlight.pop()
+	if s.inFlight.n > 0 || s.holds != 0 || s.ending {
+		s.advance()
 	}
 }
 

@@ -89,22 +89,26 @@ var ServerTable = [serverCounters]Descriptor{
 	LateReplies:         {"late_replies", "replies that came after their request had been answered with a timeout, or its client had gone"},
 }
 
-// Block is one worker's counters of one pool or server. All but Read belong to the worker.
+// tableSize is room for every counter of any table.
+const tableSize = 24
+
+// The tables fit.
+var _ = [tableSize - poolCounters]struct{}{}
+var _ = [tableSize - serverCounters]struct{}{}
+
+// Block is one worker's counters of one pool or server. All but Read belong to the worker. Arrays of
+// a fixed size spare every count a check of bounds.
 type Block struct {
-	local   []uint64
-	public  []atomic.Uint64
+	local   [tableSize]uint64
 	changed bool
+	public  [tableSize]atomic.Uint64
 }
 
 // NewPool returns the counters of a pool.
-func NewPool() *Block { return newBlock(int(poolCounters)) }
+func NewPool() *Block { return new(Block) }
 
 // NewServer returns the counters of a server.
-func NewServer() *Block { return newBlock(int(serverCounters)) }
-
-func newBlock(n int) *Block {
-	return &Block{local: make([]uint64, n), public: make([]atomic.Uint64, n)}
-}
+func NewServer() *Block { return new(Block) }
 
 // Add counts n events.
 func (b *Block) Add(c Counter, n uint64) {
