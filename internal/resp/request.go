@@ -143,7 +143,7 @@ func (p *RequestParser) begin(b []byte, lim *Limits) (n int, done bool, err erro
 		n, err = p.inline(b, lim)
 		return n, true, err
 	}
-	if len(b) >= 4 && b[2] == '\r' && b[3] == '\n' && b[1]-'1' <= 8 {
+	if len(b) >= 4 && b[2] == '\r' && b[3] == '\n' && b[1]-'1' <= 8 && int(b[1]-'0') <= lim.Arguments {
 		p.left, p.pos = int(b[1]-'0'), 4
 		return 0, false, nil
 	}

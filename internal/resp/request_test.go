@@ -97,6 +97,7 @@ func everySplit(t *testing.T, stream []byte, lim *Limits, want outcome) {
 
 func TestRequests(t *testing.T) {
 	strict := Limits{Bytes: 40, Arguments: 12, Inline: 20}
+	few := Limits{Bytes: 40, Arguments: 2, Inline: 20}
 	guest := wide
 	guest.Unauthenticated = true
 	for _, c := range []struct {
@@ -152,6 +153,9 @@ func TestRequests(t *testing.T) {
 		{stream: strings.Repeat("i", 20) + "\n", lim: &strict, requests: []string{`inline "*1\r\n$20\r\n` + strings.Repeat("i", 20) + `\r\n"`}},
 		{stream: strings.Repeat("i", 21) + "\n", lim: &strict, err: "too big inline request"},
 		{stream: strings.Repeat("i", 30), lim: &strict, err: "too big inline request"},
+
+		{stream: "*2\r\n$1\r\nx\r\n$1\r\ny\r\n", lim: &few, requests: []string{`["x" "y"]`}},
+		{stream: "*3\r\n", lim: &few, err: "invalid multibulk length"},
 
 		{stream: "*10\r\n", lim: &guest, left: 5},
 		{stream: "*11\r\n", lim: &guest, err: "unauthenticated multibulk length"},
