@@ -12,6 +12,7 @@ import (
 
 // commands are the words that may follow "cashew"; each is made by a function of this list.
 var commands = []func() *cobra.Command{
+	demoCommand,
 	explainCommand,
 	ringCommand,
 	versionCommand,

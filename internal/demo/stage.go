@@ -1,0 +1,159 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/control"
+	"github.com/cashew-proxy/cashew/internal/proxy"
+	"github.com/cashew-proxy/cashew/internal/stats"
+)
+
+// stage is all that the demonstration has started.
+type stage struct {
+	servers []server
+	port    int    // of the proxy
+	config  string // the text of its configuration
+	proxy   *proxy.Proxy
+}
+
+// server is one Redis server.
+type server struct {
+	name  string
+	redis *miniredis.Miniredis
+}
+
+// startStage starts the servers and a proxy in front of them, on the port given if it is free; 0 asks
+// for any. On an error nothing is left.
+func startStage(port int) (*stage, error) {
+	s := &stage{}
+	err := s.start(port)
+	if err != nil {
+		return nil, errors.Join(err, s.close(context.Background()))
+	}
+	return s, nil
+}
+
+func (s *stage) start(port int) error {
+	for _, name := range serverNames {
+		redis := miniredis.NewMiniRedis()
+		if err := redis.Start(); err != nil {
+			return fmt.Errorf("server %s: %w", name, err)
+		}
+		s.servers = append(s.servers, server{name, redis})
+	}
+	if port != 0 {
+		if err := s.startProxy(port); !errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+	}
+	// A port that was free a moment ago may be taken when it is used.
+	const attempts = 5
+	var err error
+	for range attempts {
+		if port, err = freePort(); err != nil {
+			return err
+		}
+		if err = s.startProxy(port); !errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+	}
+	return err
+}
+
+// startProxy goes the way of the daemon: text, file, configuration, snapshot, proxy.
+func (s *stage) startProxy(port int) error {
+	s.port, s.config = port, configText(port, s.servers)
+	cfg, err := load(s.config)
+	if err != nil {
+		return err
+	}
+	p := proxy.New(control.Build(cfg, 1), slog.New(slog.DiscardHandler))
+	if err := p.Start(); err != nil {
+		return err
+	}
+	s.proxy = p
+	return nil
+}
+
+// configText is the configuration in nutcracker's format.
+func configText(port int, servers []server) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `demo:
+  listen: 127.0.0.1:%d
+  redis: true
+  hash: fnv1a_64
+  hash_tag: "{}"
+  distribution: ketama
+  timeout: 1000
+  servers:
+`, port)
+	for _, s := range servers {
+		fmt.Fprintf(&b, "    - %s:1 %s\n", s.redis.Addr(), s.name)
+	}
+	return b.String()
+}
+
+// load reads a configuration as it is read from a file.
+func load(text string) (*config.Config, error) {
+	dir, err := os.MkdirTemp("", "cashew-demo-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "demo.yml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	cfg, _, err := config.Load(path, config.Options{})
+	return cfg, err
+}
+
+// freePort asks the kernel for a port that nobody has at this moment.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// pass lets time pass for the servers, which were made for tests and let nothing expire by
+// themselves. They could follow the clock, but then look at every key at every request.
+func (s *stage) pass(d time.Duration) {
+	for _, server := range s.servers {
+		server.redis.FastForward(d)
+	}
+}
+
+// counted is what clients did with the proxy since its start.
+type counted struct{ requests, clients uint64 }
+
+func (s *stage) count() counted {
+	c := s.proxy.PoolCounters(0)
+	closed := c.Read(stats.ClientsClosed) // first: a client is accepted before it is closed
+	return counted{c.Read(stats.Requests), c.Read(stats.ClientsAccepted) - closed}
+}
+
+// close ends everything; clients have until ctx ends. It says what ended badly.
+func (s *stage) close(ctx context.Context) (err error) {
+	if s.proxy != nil {
+		err = s.proxy.Shutdown(ctx)
+	}
+	for _, server := range s.servers {
+		server.redis.Close()
+	}
+	return err
+}
