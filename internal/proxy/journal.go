@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/topology"
@@ -96,7 +97,7 @@ func (j *journal) Client(p *topology.Pool, peer netip.AddrPort, e downstream.Eve
 
 // repeats is what happened of one kind since it was last written.
 type repeats struct {
-	since time.Time
+	since clock.Instant
 	count int
 	last  line
 }
@@ -119,7 +120,7 @@ func (j *journal) write() {
 				r.last = l
 				continue
 			}
-			seen[l.key] = &repeats{since: time.Now()}
+			seen[l.key] = &repeats{since: clock.System()}
 			j.emit(l, 0)
 		case <-tick.C:
 			j.flush(seen, journalInterval)
@@ -130,7 +131,7 @@ func (j *journal) write() {
 // flush writes what repeated, and forgets what has been quiet for the interval.
 func (j *journal) flush(seen map[key]*repeats, age time.Duration) {
 	for k, r := range seen {
-		if time.Since(r.since) < age {
+		if clock.System().Sub(r.since) < age {
 			continue
 		}
 		if r.count == 0 {
@@ -138,7 +139,7 @@ func (j *journal) flush(seen map[key]*repeats, age time.Duration) {
 			continue
 		}
 		j.emit(r.last, r.count)
-		r.count, r.since = 0, time.Now()
+		r.count, r.since = 0, clock.System()
 	}
 	if n := j.dropped.Swap(0); n > 0 {
 		j.log.Warn("log lines dropped: too many at once", "count", n)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
@@ -18,8 +19,8 @@ type worker struct {
 	loop  *eventloop.Loop
 
 	draining bool
-	drained  chan struct{} // closed when the last client has gone
-	panics   []time.Time   // the last ones
+	drained  chan struct{}   // closed when the last client has gone
+	panics   []clock.Instant // the last ones
 }
 
 func newWorker(p *Proxy) (*worker, error) {
@@ -35,9 +36,9 @@ func newWorker(p *Proxy) (*worker, error) {
 
 // reset gives the worker a new engine, without connections.
 func (w *worker) reset() eventloop.Handler {
-	seed := uint64(time.Now().UnixNano())
-	w.Engine = engine.New(w.loop, w.proxy.journal, w.proxy.snapshot.Load(), seed)
-	w.Engine.Start(clock.System())
+	now := clock.System()
+	w.Engine = engine.New(w.loop, w.proxy.journal, w.proxy.snapshot.Load(), rand.Uint64())
+	w.Engine.Start(now)
 	return w
 }
 
@@ -71,7 +72,7 @@ const (
 
 // onPanic decides whether the worker goes on after a panic.
 func (w *worker) onPanic(value any, stack []byte) bool {
-	now := time.Now()
+	now := clock.System()
 	w.panics = append(w.panics, now)
 	if n := len(w.panics) - 1 - panicsForgiven; n >= 0 {
 		w.panics = w.panics[n:]
