@@ -14,7 +14,7 @@ CROSS      := linux/amd64 linux/arm64 darwin/arm64 darwin/amd64 freebsd/amd64
 CROSS_VET  := darwin/arm64
 
 LDFLAGS   := -s -w -X main.version=$(VERSION)
-GO_DIRS    = $(wildcard cmd internal bench)
+GO_DIRS    = $(wildcard cmd internal bench test)
 RACE_PKGS  = $(foreach r,$(RACE_ROOMS),$(if $(wildcard internal/$(r)/*_test.go),./internal/$(r)/...)) \
              $(if $(wildcard cmd/cashew/*_test.go),./cmd/...)
 

@@ -35,7 +35,10 @@ func StartServer(t testing.TB, args ...string) (addr string) {
 		t.Fatalf("redistest: %s must be installed for this test: %v", binary, err)
 	}
 	for range attempts {
-		addr, err = start(t, path, args)
+		// Somebody else may take the port before the server binds it; then another one is tried.
+		if addr, err = freePort(); err == nil {
+			err = start(t, path, addr, args)
+		}
 		if err == nil {
 			return addr
 		}
@@ -44,13 +47,25 @@ func StartServer(t testing.TB, args ...string) (addr string) {
 	return ""
 }
 
-// start makes one attempt. It fails when somebody else took the port between freePort and the
-// server's bind; the caller then tries another port.
-func start(t testing.TB, path string, args []string) (string, error) {
+// StartServerAt is StartServer at an address that StartServer has returned and whose server has ended:
+// a server that comes back.
+func StartServerAt(t testing.TB, addr string, args ...string) {
 	t.Helper()
-	addr, port, err := freePort()
+	path, err := exec.LookPath(binary)
+	if err == nil {
+		err = start(t, path, addr, args)
+	}
 	if err != nil {
-		return "", err
+		t.Fatalf("redistest: %s did not start at %s: %v", binary, addr, err)
+	}
+}
+
+// start makes one attempt to start a server at addr.
+func start(t testing.TB, path, addr string, args []string) error {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
 	}
 	cmd := exec.Command(path, append([]string{
 		"--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no",
@@ -58,11 +73,11 @@ func start(t testing.TB, path string, args []string) (string, error) {
 	}, args...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", err
+		return err
 	}
 	cmd.Stderr = cmd.Stdout
 	if err := cmd.Start(); err != nil {
-		return "", err
+		return err
 	}
 	said := follow(out)
 	end := func() {
@@ -76,29 +91,27 @@ func start(t testing.TB, path string, args []string) (string, error) {
 	case <-said.ready:
 	case <-said.closed:
 		end()
-		return "", fmt.Errorf("it ended:\n%s", said)
+		return fmt.Errorf("it ended:\n%s", said)
 	case <-time.After(startLimit):
 		end()
-		return "", fmt.Errorf("it was not ready after %v:\n%s", startLimit, said)
+		return fmt.Errorf("it was not ready after %v:\n%s", startLimit, said)
 	}
 	if err := ping(addr); err != nil {
 		end()
-		return "", fmt.Errorf("%w:\n%s", err, said)
+		return fmt.Errorf("%w:\n%s", err, said)
 	}
 	t.Cleanup(end)
-	return addr, nil
+	return nil
 }
 
 // freePort asks the kernel for a port that is free at this moment.
-func freePort() (addr, port string, err error) {
+func freePort() (addr string, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	defer l.Close()
-	addr = l.Addr().String()
-	_, port, err = net.SplitHostPort(addr)
-	return addr, port, err
+	return l.Addr().String(), nil
 }
 
 // ping succeeds if the server at addr answers PING, be it with a demand for a password.

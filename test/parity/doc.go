@@ -1,0 +1,6 @@
+// Package parity has tests only: cashew and twemproxy with the same configuration before the same
+// servers get the same requests. What they answer and where the keys end up must be equal, but for
+// the differences that docs/from-twemproxy.md lists.
+//
+// Nobody imports it.
+package parity
