@@ -24,7 +24,7 @@ func TestOracleNotices(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for seed := uint64(1); seed <= 12; seed++ {
+			for seed := uint64(1); seed <= 6; seed++ {
 				c := small(seed)
 				if s == StayDeaf { // values so large that clients are paused
 					c.Huge, c.HugeOnce, c.Requests, c.Clients = 3<<20, 5, 40, 3

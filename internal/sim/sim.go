@@ -137,7 +137,7 @@ func FromSeed(seed uint64, faults bool) Config {
 	}
 	switch r.IntN(6) {
 	case 0:
-		c.Huge, c.HugeOnce = 4<<20, 1500
+		c.Huge, c.HugeOnce = 4<<20, 4000
 		c.Chunk = max(c.Chunk, 8<<10)
 		c.Buffer = max(c.Buffer, 16<<10)
 	case 1, 2:

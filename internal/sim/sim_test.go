@@ -3,6 +3,7 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"runtime/debug"
 	"testing"
 )
 
@@ -17,9 +18,15 @@ func seeds(full int) int {
 	case *seedsFlag > 0:
 		return *seedsFlag
 	case testing.Short():
-		return full / 10
+		return max(full/10, 5)
 	}
 	return full
+}
+
+// TestMain collects garbage seldom: fleets make much of it and hold little.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(800)
+	m.Run()
 }
 
 // fleet is the fleet of a seed: odd seeds have faults.
@@ -76,7 +83,7 @@ func (r *Result) add(s Result) {
 // TestSeedsInPeace: where nothing goes wrong every request gets its own answer.
 func TestSeedsInPeace(t *testing.T) {
 	t.Parallel()
-	run(t, seeds(200), func(i int) Config { return fleet(uint64(2*i + 2)) })
+	run(t, seeds(160), func(i int) Config { return fleet(uint64(2*i + 2)) })
 }
 
 // unreached are the counters of what fleets do not do.
@@ -86,7 +93,7 @@ var unreached = map[string]bool{"clients_refused": true, "clients_idle": true}
 // its connection ends; and once it is over all is as before.
 func TestSeedsInStorms(t *testing.T) {
 	t.Parallel()
-	sum := run(t, seeds(200), func(i int) Config { return fleet(uint64(2*i + 1)) })
+	sum := run(t, seeds(160), func(i int) Config { return fleet(uint64(2*i + 1)) })
 	// What the storms never reach they do not test.
 	for name, n := range sum.Counted {
 		if n == 0 && !unreached[name] && !testing.Short() {
@@ -118,7 +125,7 @@ func TestEachFaultAlone(t *testing.T) {
 func TestHandshakeInPieces(t *testing.T) {
 	t.Parallel()
 	for _, faults := range []Fault{0, HalfAnswer | Garbage | Cut} {
-		run(t, seeds(20), func(i int) Config {
+		run(t, seeds(10), func(i int) Config {
 			c := small(uint64(i + 1))
 			c.Auth, c.User, c.Database, c.Chunk = "open sesame", "ali", 7, 1+i%9
 			c.Requests, c.Faults, c.FaultOnce = 30, faults, 5
