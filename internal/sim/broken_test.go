@@ -27,6 +27,9 @@ func TestOracleNotices(t *testing.T) {
 			for seed := uint64(1); seed <= 6; seed++ {
 				c := small(seed)
 				if s == StayDeaf { // values so large that clients are paused
+					if seed > 2 {
+						break // they take their time
+					}
 					c.Huge, c.HugeOnce, c.Requests, c.Clients = 3<<20, 5, 40, 3
 					c.Chunk, c.Buffer = 128<<10, 128<<10
 				}
