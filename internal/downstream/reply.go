@@ -58,6 +58,34 @@ func (s *Session) Reply(t message.Ticket, b []byte, last bool) {
 	}
 }
 
+// Replies takes whole answers to count consecutive requests, the first of which has ticket t. It
+// reports false, and has taken none, if one of them is not simply awaited.
+func (s *Session) Replies(t message.Ticket, b []byte, count uint32) bool {
+	for i := range count {
+		if e := s.inFlight.find(t.Sequence + i); e == nil || e.state != waiting || e.group != nil || e.body != nil {
+			return false
+		}
+	}
+	if t.Sequence != s.inFlight.head {
+		// The first entry's body has the answers of all.
+		s.inFlight.find(t.Sequence).body = append(s.desk.Pool.Get(len(b)), b...)
+		for i := range count {
+			s.inFlight.find(t.Sequence + i).state = answered
+		}
+		s.stored += int64(len(b))
+		s.holdForOutput()
+		return true
+	}
+	s.noteReply(len(b), true)
+	s.output(b)
+	s.inFlight.head += count
+	s.inFlight.n -= count
+	if s.inFlight.n > 0 || s.holds != 0 || s.ending {
+		s.advance()
+	}
+	return true
+}
+
 // replyLater stores an answer that comes before its turn.
 func (s *Session) replyLater(e *entry, b []byte, last bool) {
 	if cap(e.body)-len(e.body) < len(b) {

@@ -27,6 +27,11 @@ func (o serverSide) Reply(t message.Ticket, b []byte, last bool) {
 	}
 }
 
+func (o serverSide) Replies(t message.Ticket, b []byte, count uint32) bool {
+	c := o.holder(t)
+	return c == nil || c.Replies(t, b, count)
+}
+
 func (o serverSide) Room(t message.Ticket, want int) []byte {
 	if c := o.holder(t); c != nil {
 		return c.Room(t, want)

@@ -49,7 +49,7 @@ func (p *ReplyParser) Next(b []byte) (n int, done bool, err error) {
 		switch p.state {
 		case atValue:
 			// Fast path: a whole bulk string of up to 99 bytes, and nothing open.
-			if end := wholeBulk(b[i:]); end > 0 {
+			if end := ShortBulk(b[i:]); end > 0 {
 				i += end
 				if p.ended() {
 					return i, true, nil
@@ -102,9 +102,9 @@ func (p *ReplyParser) Next(b []byte) (n int, done bool, err error) {
 	return i, false, nil
 }
 
-// wholeBulk returns the length of the bulk string at the beginning of b if it is all there and its
+// ShortBulk returns the length of the bulk string at the beginning of b if it is all there and its
 // length has one or two digits, else 0.
-func wholeBulk(b []byte) int {
+func ShortBulk(b []byte) int {
 	if len(b) < 6 || b[0] != '$' || b[1]-'0' > 9 {
 		return 0
 	}

@@ -28,6 +28,9 @@ import (
 type Owner interface {
 	// Reply hands over bytes of a reply, borrowed; last says that it ends with them.
 	Reply(t message.Ticket, b []byte, last bool)
+	// Replies hands over the replies to count consecutive requests of one client, the first of which
+	// has ticket t. It reports false, and has taken none, if they have to be handed over one by one.
+	Replies(t message.Ticket, b []byte, count uint32) bool
 	// Room returns memory for the next want bytes of a reply, so that they need no copying, or nil
 	// when they are to be read elsewhere. Filled says how much was read into it.
 	Room(t message.Ticket, want int) []byte
@@ -303,6 +306,10 @@ func (c *Conn) Received(now clock.Instant, b []byte) {
 			c.fail(message.ErrReply) // nobody asked
 			return
 		}
+		if n := c.answerRun(b); n > 0 {
+			b = b[n:]
+			continue
+		}
 		n, done, err := c.parser.Next(b)
 		e := c.fifo.at(0)
 		if err != nil || e.end > c.sentTo {
@@ -312,6 +319,33 @@ func (c *Conn) Received(now clock.Instant, b []byte) {
 		c.answer(e.ticket, b[:n], done)
 		b = b[n:]
 	}
+}
+
+// answerRun is the fast path of pipelines: short values for consecutive requests of one client are
+// passed on at once. It returns how many bytes that were, 0 if there are not at least two of them.
+func (c *Conn) answerRun(b []byte) int {
+	if c.fifo.n < 2 || c.expired > 0 || c.parser.Begun() {
+		return 0
+	}
+	first := c.fifo.at(0).ticket
+	size, count := 0, uint32(0)
+	for t := first; count < c.fifo.n; t.Sequence++ {
+		if e := c.fifo.at(count); e.ticket != t || e.end > c.sentTo {
+			break
+		}
+		n := resp.ShortBulk(b[size:])
+		if n == 0 {
+			break
+		}
+		size += n
+		count++
+	}
+	if count < 2 || first.Client == 0 || !c.owner.Replies(first, b[:size], count) {
+		return 0
+	}
+	c.fifo.drop(count)
+	c.counters.Add(stats.ServerResponses, uint64(count))
+	return size
 }
 
 // answer passes bytes of a reply on; with the last ones the entry leaves the FIFO.

@@ -23,6 +23,7 @@ type log struct {
 	wake    clock.Instant
 	onFail  func(t message.Ticket)
 	dropped int
+	runs    bool // takes replies several at a time
 }
 
 func (l *log) say(format string, args ...any) {
@@ -31,6 +32,13 @@ func (l *log) say(format string, args ...any) {
 
 func (l *log) Reply(t message.Ticket, b []byte, last bool) {
 	l.say("%d: %q %v", t.Sequence, b, last)
+}
+
+func (l *log) Replies(t message.Ticket, b []byte, count uint32) bool {
+	if l.runs {
+		l.say("%d and %d more: %q", t.Sequence, count-1, b)
+	}
+	return l.runs
 }
 func (l *log) Room(message.Ticket, int) []byte        { return nil }
 func (l *log) Filled(t message.Ticket, n int, _ bool) { l.say("%d: %d bytes", t.Sequence, n) }
@@ -76,6 +84,39 @@ func check(t *testing.T, l *log, want ...string) {
 	if got := l.take(); !slices.Equal(got, want) {
 		t.Fatalf("the owner was told %q, want %q", got, want)
 	}
+}
+
+// Short values for consecutive requests of one client travel together; a gap, a long value, another
+// client, bytes that have not all come or an answer ahead of its request end the run.
+func TestRunsOfReplies(t *testing.T) {
+	c, l, _ := newConn(topology.Settings{})
+	l.runs = true
+	send := func(n uint32) {
+		t.Helper()
+		if err := c.Send(1, ticket(n), []byte("x"), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range []uint32{7, 8, 9, 11, 12, 20, 21} {
+		send(n)
+	}
+	c.Connected(1, nil)
+	sent(c)
+	c.Received(1, []byte("$1\r\na\r\n$2\r\nbb\r\n$0\r\n\r\n$1\r\nd\r\n:5\r\n$1\r\ne\r\n$1\r\nf"))
+	check(
+		t, l,
+		`7 and 2 more: "$1\r\na\r\n$2\r\nbb\r\n$0\r\n\r\n"`,
+		`11: "$1\r\nd\r\n" true`, `12: ":5\r\n" true`,
+		`20: "$1\r\ne\r\n" true`, `21: "$1\r\nf" false`,
+	)
+	c.Received(1, []byte("\r\n"))
+	check(t, l, `21: "\r\n" true`)
+
+	send(30)
+	send(31)
+	c.Sent(1) // of two
+	c.Received(1, []byte("$1\r\na\r\n$1\r\nb\r\n"))
+	check(t, l, `30: "$1\r\na\r\n" true`, `31: Invalid argument`)
 }
 
 // Whoever hears of a failure may send again, to the same connection: the new request waits for the new

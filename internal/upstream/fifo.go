@@ -30,9 +30,12 @@ func (f *fifo) push(e entry) {
 // at returns the i-th entry from the front.
 func (f *fifo) at(i uint32) *entry { return &f.ring[(f.head+i)&uint32(len(f.ring)-1)] }
 
-func (f *fifo) pop() {
-	f.head++
-	f.n--
+func (f *fifo) pop() { f.drop(1) }
+
+// drop removes the first n entries.
+func (f *fifo) drop(n uint32) {
+	f.head += n
+	f.n -= n
 }
 
 func (f *fifo) grow() {
