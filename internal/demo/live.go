@@ -22,8 +22,8 @@ func (s *stage) introduce(w io.Writer) error {
 	steps := []step{
 		{fmt.Sprintf("redis-cli -p %d set user:1 Ada", s.port), "goes to the server that owns the key"},
 		{fmt.Sprintf("redis-cli -p %d get user:1", s.port), ""},
-		{fmt.Sprintf("redis-cli -p %d mset a 1 b 2 c 3 d 4", s.port), "split over the servers"},
-		{fmt.Sprintf("redis-cli -p %d mget a b c d", s.port), "and put together again"},
+		{fmt.Sprintf("redis-cli -p %d mset apple 1 pear 2 fig 3 plum 4", s.port), "split over all three servers"},
+		{fmt.Sprintf("redis-cli -p %d mget apple pear fig plum", s.port), "and put together again"},
 		{fmt.Sprintf("redis-benchmark -p %d -t set,get -r 10000 -P 16 -q", s.port), "load, to watch the line below"},
 	}
 	for _, server := range s.servers {

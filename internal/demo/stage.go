@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	redis "github.com/alicebob/miniredis/v2/server"
 
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/control"
@@ -47,11 +48,12 @@ func startStage(port int) (*stage, error) {
 
 func (s *stage) start(port int) error {
 	for _, name := range serverNames {
-		redis := miniredis.NewMiniRedis()
-		if err := redis.Start(); err != nil {
+		m := miniredis.NewMiniRedis()
+		if err := m.Start(); err != nil {
 			return fmt.Errorf("server %s: %w", name, err)
 		}
-		s.servers = append(s.servers, server{name, redis})
+		m.Server().SetPreHook(refuseCommand)
+		s.servers = append(s.servers, server{name, m})
 	}
 	if port != 0 {
 		if err := s.startProxy(port); !errors.Is(err, syscall.EADDRINUSE) {
@@ -70,6 +72,16 @@ func (s *stage) start(port int) error {
 		}
 	}
 	return err
+}
+
+// refuseCommand answers COMMAND as old servers do. miniredis answers COMMAND DOCS with a reply of
+// another form, on which redis-cli ends when it is used without a command.
+func refuseCommand(peer *redis.Peer, name string, _ ...string) (answered bool) {
+	if name != "COMMAND" {
+		return false
+	}
+	peer.WriteError("ERR unknown command 'COMMAND'")
+	return true
 }
 
 // startProxy goes the way of the daemon: text, file, configuration, snapshot, proxy.
