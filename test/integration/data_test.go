@@ -31,9 +31,18 @@ func TestAnyBytesAreKeysAndValues(t *testing.T) {
 	}
 	for _, text := range texts {
 		for _, args := range [][]string{
-			{"SET", text, text}, {"GET", text}, {"MSET", text, text, "other", "v"}, {"MGET", text, "other", "none", text},
-			{"APPEND", text, text}, {"STRLEN", text}, {"HSET", "h" + text, text, text}, {"HGETALL", "h" + text},
-			{"ECHO", text}, {"PING", text}, {"EVAL", "return ARGV", "1", text, text}, {"DEL", text, "h" + text, "other"},
+			{"SET", text, text},
+			{"GET", text},
+			{"MSET", text, text, "other", "v"},
+			{"MGET", text, "other", "none", text},
+			{"APPEND", text, text},
+			{"STRLEN", text},
+			{"HSET", "h" + text, text, text},
+			{"HGETALL", "h" + text},
+			{"ECHO", text},
+			{"PING", text},
+			{"EVAL", "return ARGV", "1", text, text},
+			{"DEL", text, "h" + text, "other"},
 		} {
 			if want, got := direct.Do(args...), proxied.Do(args...); got != want {
 				t.Errorf("%s with %d bytes %.20q: directly %.80q, proxied %.80q", args[0], len(text), text, want, got)
@@ -160,8 +169,13 @@ func TestCrossServer(t *testing.T) {
 	c.Do("SADD", a, "1")
 	c.Do("SADD", b, "2")
 	for _, args := range [][]string{
-		{"SUNION", a, b}, {"SUNIONSTORE", a, a + "x", third}, {"RENAME", a, b}, {"ZUNION", "2", a + "z", b + "z"},
-		{"EVAL", "return 1", "2", a, b}, {"MSETNX", a + "1", "v", b + "1", "v"}, {"XREAD", "STREAMS", a + "s", b + "s", "0", "0"},
+		{"SUNION", a, b},
+		{"SUNIONSTORE", a, a + "x", third},
+		{"RENAME", a, b},
+		{"ZUNION", "2", a + "z", b + "z"},
+		{"EVAL", "return 1", "2", a, b},
+		{"MSETNX", a + "1", "v", b + "1", "v"},
+		{"XREAD", "STREAMS", a + "s", b + "s", "0", "0"},
 	} {
 		if got := c.Do(args...); got != refused {
 			t.Errorf("%v: %q", args, got)
