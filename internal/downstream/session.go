@@ -100,6 +100,8 @@ type Session struct {
 	Dirty bool   // the engine's: it is on its list
 	Gone  bool   // the engine is to close the connection
 
+	deferred bool // its output waited for one turn
+
 	Pool     *topology.Pool
 	desk     *Desk
 	counters *stats.Block
