@@ -11,9 +11,7 @@ import (
 // answerLocally gives a whole answer to the request that was just read, in its turn. reply may be
 // the desk's scratch.
 func (s *Session) answerLocally(reply []byte) {
-	if cap(reply) <= 1<<12 {
-		s.desk.scratch = reply[:0]
-	}
+	s.desk.keepScratch(reply)
 	if s.inFlight.n == 0 {
 		s.noteReply(len(reply), true)
 		s.output(reply)
@@ -107,9 +105,10 @@ func (s *Session) replyFragment(e *entry, t message.Ticket, b []byte, last bool)
 	case fragment.Waiting:
 		s.holdForOutput()
 	case fragment.Failed:
-		d.scratch = e.group.AppendError(d.scratch[:0], int(t.Fragment), "ERR "+message.ErrReply.Text)
+		reply := e.group.AppendError(d.scratch[:0], int(t.Fragment), "ERR "+message.ErrReply.Text)
+		d.keepScratch(reply)
 		s.counters.Inc(stats.ForwardErrors)
-		s.answer(e, t, d.scratch)
+		s.answer(e, t, reply)
 	case fragment.Complete:
 		g := e.group
 		e.group = nil
@@ -136,8 +135,16 @@ func (s *Session) Fail(t message.Ticket, err error) {
 		return
 	}
 	d := s.desk
-	d.scratch = resp.AppendError(d.scratch[:0], "ERR "+err.Error())
-	s.answer(e, t, d.scratch)
+	reply := resp.AppendError(d.scratch[:0], "ERR "+err.Error())
+	d.keepScratch(reply)
+	s.answer(e, t, reply)
+}
+
+// keepScratch keeps the buffer of a local reply for the next one, unless it has become large.
+func (d *Desk) keepScratch(b []byte) {
+	if cap(b) <= 1<<12 {
+		d.scratch = b[:0]
+	}
 }
 
 // answer puts a whole answer in the place of whatever the entry waited for.

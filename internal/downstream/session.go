@@ -100,6 +100,10 @@ type Session struct {
 	Dirty bool   // the engine's: it is on its list
 	Gone  bool   // the engine is to close the connection
 
+	// Turn numbers the pool's clients as they come; the engine ties the client to one of several
+	// connections of a server by it.
+	Turn uint32
+
 	deferred bool // its output waited for one turn
 
 	Pool     *topology.Pool

@@ -25,7 +25,7 @@ func (o clientSide) Send(s *downstream.Session, server int, t message.Ticket, b 
 	conns := e.pools[s.Pool.Index].lanes[server].conns
 	c := conns[0]
 	if len(conns) > 1 {
-		c = conns[int(s.ID.Slot())%len(conns)]
+		c = conns[int(s.Turn)%len(conns)]
 	}
 	err := c.Send(e.now, t, b, owned)
 	if c.Queued() > queueHigh {

@@ -82,6 +82,7 @@ type poolState struct {
 	counters *stats.Block
 	clients  int
 	lanes    []lane // by server index
+	accepted uint32 // clients ever
 	turn     int    // where AnyServer goes on
 }
 
@@ -174,6 +175,8 @@ func (e *Engine) Accept(now clock.Instant, listener int, peer netip.AddrPort) me
 	state.clients++
 	e.clients++
 	slot.client.Open(&e.desk, id, p, state.counters, full)
+	slot.client.Turn = state.accepted
+	state.accepted++
 	if e.draining {
 		slot.client.Drain()
 	}
