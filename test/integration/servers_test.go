@@ -118,8 +118,8 @@ func TestServerThatHangsUp(t *testing.T) {
 			c := redistest.Dial(t, p.Addr)
 			c.Send("GET", "k")
 			got, err := c.TryRead()
-			// Once a part of the reply has left, nothing but the end is honest.
-			if reply == "" && got != "-ERR unknown\r\n" || reply != "" && (err == nil || got != reply) {
+			// Once a part of the reply may have left, nothing but the end is honest.
+			if reply == "" && got != "-ERR unknown\r\n" || reply != "" && (err == nil || !strings.HasPrefix(reply, got)) {
 				t.Errorf("%q, %v", got, err)
 			}
 		})
