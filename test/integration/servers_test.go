@@ -90,9 +90,9 @@ func TestServerKilledInFlightAndBack(t *testing.T) {
 	})
 }
 
-// TestServerThatHangsUp: the server reads the request whole and closes.
+// TestServerThatHangsUp: the server reads the request whole, says something and closes.
 func TestServerThatHangsUp(t *testing.T) {
-	for name, reply := range map[string]string{"nothing": "", "half a reply": "$10\r\nhalf"} {
+	for name, reply := range map[string]string{"nothing": "", "half a reply": "$10\r\nhalf", "no reply": "?what\r\n"} {
 		t.Run(name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -118,8 +118,12 @@ func TestServerThatHangsUp(t *testing.T) {
 			c := redistest.Dial(t, p.Addr)
 			c.Send("GET", "k")
 			got, err := c.TryRead()
-			// Once a part of the reply may have left, nothing but the end is honest.
-			if reply == "" && got != "-ERR unknown\r\n" || reply != "" && (err == nil || !strings.HasPrefix(reply, got)) {
+			fits := got == map[string]string{"nothing": "-ERR unknown\r\n", "no reply": "-ERR Invalid argument\r\n"}[name]
+			if name == "half a reply" {
+				// Once a part of the reply may have left, nothing but the end is honest.
+				fits = err != nil && strings.HasPrefix(reply, got)
+			}
+			if !fits {
 				t.Errorf("%q, %v", got, err)
 			}
 		})
@@ -157,6 +161,14 @@ func TestNames(t *testing.T) {
 		p := harness.Start(t, pool([]string{"localhost:" + port}), config.Options{})
 		if got := redistest.Dial(t, p.Addr).Do("SET", "k", "v"); got != "+OK\r\n" {
 			t.Errorf("%q", got)
+		}
+	})
+	t.Run("no such socket", func(t *testing.T) {
+		p := harness.Start(t, pool([]string{filepath.Join(t.TempDir(), "none.sock")}), config.Options{})
+		for range 2 {
+			if got := redistest.Dial(t, p.Addr).Do("GET", "k"); got != "-ERR No such file or directory\r\n" {
+				t.Errorf("%q", got)
+			}
 		}
 	})
 	t.Run("no such host", func(t *testing.T) {

@@ -191,6 +191,11 @@ func TestServersThatFail(t *testing.T) {
 	if refused == 0 || refused == 30 {
 		t.Errorf("%d of 30 keys live on servers that are down", refused)
 	}
+	for range len(servers) {
+		if got := until(t, ours, request("LOLWUT")); !strings.HasPrefix(got, "$") {
+			t.Errorf("LOLWUT: cashew %q, although a server is connected", got)
+		}
+	}
 	many := " k0 k1 k2 k3 k4 k5 k6 k7 k8 k9"
 	for _, line := range []string{"DEL" + many, "TOUCH" + many, "MSET" + many} {
 		if want, got := until(t, old, request(line)), until(t, ours, request(line)); want != got {
