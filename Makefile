@@ -13,7 +13,7 @@ RACE_ROOMS := stats eventloop proxy redisclient health control metrics admin dae
 CROSS      := linux/amd64 linux/arm64 darwin/arm64 darwin/amd64 freebsd/amd64
 CROSS_VET  := darwin/arm64
 
-LDFLAGS   := -s -w -X main.version=$(VERSION)
+LDFLAGS   := -s -w -X github.com/cashew-proxy/cashew/internal/daemon.release=$(VERSION)
 GO_DIRS    = $(wildcard cmd internal bench test)
 RACE_PKGS  = $(foreach r,$(RACE_ROOMS),$(if $(wildcard internal/$(r)/*_test.go),./internal/$(r)/...)) \
              $(if $(wildcard cmd/cashew/*_test.go),./cmd/...)

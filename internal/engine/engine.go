@@ -95,12 +95,37 @@ type lane struct {
 
 // New returns an engine for the snapshot's pools. seed is for the random distribution.
 func New(host Host, observer Observer, s *topology.Snapshot, seed uint64) *Engine {
+	return NewWith(host, observer, s, seed, NewCounters(s))
+}
+
+// Counters are those of the snapshot's pools and their servers, by index. They outlive an engine
+// that panics.
+type Counters struct {
+	Pools   []*stats.Block
+	Servers [][]*stats.Block
+}
+
+// NewCounters returns counters at zero.
+func NewCounters(s *topology.Snapshot) *Counters {
+	c := &Counters{}
+	for _, p := range s.Pools {
+		servers := make([]*stats.Block, len(p.Servers))
+		for i := range servers {
+			servers[i] = stats.NewServer()
+		}
+		c.Pools, c.Servers = append(c.Pools, stats.NewPool()), append(c.Servers, servers)
+	}
+	return c
+}
+
+// NewWith is New with the counters of the engine before.
+func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, counters *Counters) *Engine {
 	e := &Engine{host: host, observer: observer, snapshot: s}
 	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed), MemoryLimit: s.MemoryLimit}
-	for _, p := range s.Pools {
-		state := poolState{counters: stats.NewPool()}
-		for _, server := range p.Servers {
-			l := lane{counters: stats.NewServer()}
+	for i, p := range s.Pools {
+		state := poolState{counters: counters.Pools[i]}
+		for k, server := range p.Servers {
+			l := lane{counters: counters.Servers[i][k]}
 			for range max(p.ServerConnections, 1) {
 				l.conns = append(l.conns, upstream.New(serverSide{e}, &e.pool, server, &p.Settings, l.counters))
 			}

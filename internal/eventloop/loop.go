@@ -30,6 +30,8 @@ const (
 	// maxTransfer bounds the bytes of one read or write: a garbage collection has to wait for raw
 	// system calls, and copying 256 KiB takes some 20 µs.
 	maxTransfer = 256 << 10
+	// maxVectors bounds the buffers of one write; it is the kernels' limit, IOV_MAX.
+	maxVectors = 1024
 	// maxWrites bounds the writes to one connection in one turn; it goes on in the next.
 	maxWrites = 4
 	// maxAccepts bounds the connections that one listener accepts in one turn.

@@ -24,9 +24,6 @@ func sysRead(fd int, p []byte) (int, syscall.Errno) {
 
 func sysClose(fd int) { unix.Close(fd) }
 
-// maxVectors is the kernel's limit, UIO_MAXIOV.
-const maxVectors = 1024
-
 // writer writes vectors of buffers.
 type writer struct {
 	iov [maxVectors]unix.Iovec

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/eventloop"
 	"github.com/cashew-proxy/cashew/internal/stats"
 	"github.com/cashew-proxy/cashew/internal/topology"
@@ -25,6 +26,7 @@ type Proxy struct {
 	log       *slog.Logger
 	journal   *journal
 	snapshot  atomic.Pointer[topology.Snapshot]
+	counters  *engine.Counters
 	addresses []string // by pool
 	worker    *worker
 	ended     chan struct{}
@@ -34,7 +36,7 @@ type Proxy struct {
 
 // New returns a proxy for the snapshot's pools. Nothing is opened yet.
 func New(s *topology.Snapshot, log *slog.Logger) *Proxy {
-	p := &Proxy{log: log, ended: make(chan struct{})}
+	p := &Proxy{log: log, ended: make(chan struct{}), counters: engine.NewCounters(s)}
 	p.snapshot.Store(s)
 	return p
 }
@@ -135,11 +137,11 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 }
 
 // PoolCounters returns the counters of a pool, in the snapshot's order.
-func (p *Proxy) PoolCounters(pool int) *stats.Block { return p.worker.PoolCounters(pool) }
+func (p *Proxy) PoolCounters(pool int) *stats.Block { return p.counters.Pools[pool] }
 
 // ServerCounters returns the counters of a server of a pool, in the snapshot's order.
 func (p *Proxy) ServerCounters(pool, server int) *stats.Block {
-	return p.worker.ServerCounters(pool, server)
+	return p.counters.Servers[pool][server]
 }
 
 // LoopStats returns the event loop's counters.

@@ -86,7 +86,7 @@ var ServerTable = [serverCounters]Descriptor{
 	ServerErrors:        {"errors", "connections that failed, timeouts and closes apart"},
 	ServerTimeouts:      {"timeouts", "connections closed because the server was silent for the pool's timeout"},
 	RequestTimeouts:     {"request_timeouts", "requests that were not answered in time"},
-	LateReplies:         {"late_replies", "replies that came after their request had been answered with a timeout, or its client had gone"},
+	LateReplies:         {"late_replies", "replies that came after their request had been answered with a timeout"},
 }
 
 // tableSize is room for every counter of any table.
