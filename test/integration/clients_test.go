@@ -147,10 +147,11 @@ func TestIdleClientsAreSmall(t *testing.T) {
 	n, _ := strconv.Atoi(port)
 	connect := func(count int) {
 		for range count {
-			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
+			unix.CloseOnExec(fd)
 			t.Cleanup(func() { unix.Close(fd) })
 			if err := unix.Connect(fd, &unix.SockaddrInet4{Port: n, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 				t.Fatal(err)
