@@ -184,12 +184,15 @@ cashew: configuration file 'bad.yml' syntax is invalid
 		{"word", 1, "", `no command "word"`},
 		{"rnig", 1, "", `did you mean "ring"`},
 		{"explain -c ok.yml alpha user:1", 0, `"user:1"`, ""},
-		{"explain -c ok.yml alpha", 1, "", "cashew: requires at least 2 arg(s)"},
+		{"explain -c ok.yml alpha", 1, "", "cashew: wrong number of words; usage: cashew explain -c FILE POOL KEY...\n"},
 		{"explain -c ok.yml beta k", 1, "", `no pool "beta" in ok.yml; it has: alpha`},
 		{"explain -c bad.yml alpha k", 1, "", `cashew: bad.yml:3:3:`},
+		{"ring -c bad.yml", 1, "", "\ncashew: bad.yml:5:7:"},
+		{"help rnig", 1, "", `no command "rnig", did you mean "ring"`},
+		{"version x", 1, "", "cashew: wrong number of words; usage: cashew version\n"},
 		{"ring -c ok.yml", 0, "pool alpha: ketama", ""},
 		{"ring --conf-file ok.yml alpha", 0, "two     127.0.0.1:6380  1       160", ""},
-		{"ring -c ok.yml alpha beta", 1, "", "accepts at most 1 arg"},
+		{"ring -c ok.yml alpha beta", 1, "", "cashew ring -c FILE [POOL]\n"},
 	} {
 		stdout, stderr, code := call(t, dir, binary, words(c.line)...)
 		if code != c.code {

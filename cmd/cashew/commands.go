@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,16 +25,38 @@ func runCommand(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	if c, _, err := root.Find(args); err != nil || c == root {
+	wanted := args
+	if args[0] == "help" && len(args) > 1 {
+		wanted = args[1:] // cobra calls an unknown one a success
+	}
+	if c, _, err := root.Find(wanted); err != nil || c == root {
 		fmt.Fprintf(stderr, "cashew: no command %q%s; \"cashew help\" lists the commands, and flags begin with a dash\n",
-			args[0], meant(root.SuggestionsFor(args[0])))
+			wanted[0], meant(root.SuggestionsFor(wanted[0])))
 		return 1
 	}
 	if err := root.Execute(); err != nil {
-		fmt.Fprintf(stderr, "cashew: %v\n", err)
+		complain(stderr, "cashew", err)
 		return 1
 	}
 	return 0
+}
+
+// complain writes an error that may have several lines, each with the program's name.
+func complain(w io.Writer, program string, err error) {
+	for line := range strings.Lines(err.Error() + "\n") {
+		fmt.Fprintf(w, "%s: %s", program, line)
+	}
+}
+
+// between wants a number of words after the command; atMost -1 is no bound. Its error says how the
+// command is used.
+func between(atLeast, atMost int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) >= atLeast && (atMost < 0 || len(args) <= atMost) {
+			return nil
+		}
+		return fmt.Errorf("wrong number of words; usage: %s", c.UseLine())
+	}
 }
 
 func meant(suggestions []string) string {
@@ -55,7 +78,9 @@ func newRoot() *cobra.Command {
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	for _, make := range commands {
-		root.AddCommand(make())
+		c := make()
+		c.DisableFlagsInUseLine = true
+		root.AddCommand(c)
 	}
 	root.InitDefaultHelpCmd()
 	return root
@@ -71,7 +96,7 @@ func explainCommand() *cobra.Command {
 		Use:     "explain -c FILE POOL KEY...",
 		Short:   "Tell on which server keys live, and why",
 		Example: "  cashew explain -c nutcracker.yml alpha user:1000 '{user:1000}:cart'",
-		Args:    cobra.MinimumNArgs(2),
+		Args:    between(2, -1),
 	}
 	file := configFlag(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -89,7 +114,7 @@ func ringCommand() *cobra.Command {
 		Use:     "ring -c FILE [POOL]",
 		Short:   "Show how keys spread over the servers, and what is wrong with it",
 		Example: "  cashew ring -c nutcracker.yml alpha",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    between(0, 1),
 	}
 	file := configFlag(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -110,7 +135,7 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "cashew", daemon.Version())
 			return err

@@ -14,9 +14,9 @@ import (
 
 func demoCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "demo",
+		Use:   "demo [--duration TIME]",
 		Short: "Run in front of Redis servers of its own, to look at",
-		Args:  cobra.NoArgs,
+		Args:  between(0, 0),
 	}
 	duration := c.Flags().Duration("duration", 0, "end after this time, such as 10s (default: at Ctrl-C)")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {

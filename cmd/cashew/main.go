@@ -65,9 +65,7 @@ func checkConfig(o daemon.Options) int {
 		fmt.Fprintf(o.Stderr, "%s: warning: %s\n", o.Program, w)
 	}
 	if err != nil {
-		for line := range strings.Lines(err.Error() + "\n") {
-			fmt.Fprintf(o.Stderr, "%s: %s", o.Program, line)
-		}
+		complain(o.Stderr, o.Program, err)
 	}
 	fmt.Fprintf(o.Stderr, "%s: %s\n", o.Program, daemon.Verdict(o.ConfigFile, err == nil))
 	if err != nil {
