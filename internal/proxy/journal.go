@@ -10,6 +10,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/engine"
+	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
@@ -34,7 +35,7 @@ type line struct {
 }
 
 type key struct {
-	text, pool, server, reason string
+	text, pool, server, address, reason string
 }
 
 const (
@@ -62,11 +63,14 @@ func (j *journal) put(l line) {
 	}
 }
 
-// Server notes a change in a server connection's life.
+// Server notes a change in a server connection's life. That the proxy itself ends is no news.
 func (j *journal) Server(p *topology.Pool, s *topology.Server, e upstream.Event, err error) {
-	l := line{key: key{pool: p.Name, server: s.Name}, level: slog.LevelWarn}
+	if err == message.ErrShutdown {
+		return
+	}
+	l := line{key: key{pool: p.Name, server: s.Name, address: s.Address}, level: slog.LevelWarn}
 	if err != nil {
-		l.key.reason = err.Error()
+		l.key.reason = reasonOf(err)
 	}
 	switch e {
 	case upstream.Connected:
@@ -77,6 +81,17 @@ func (j *journal) Server(p *topology.Pool, s *topology.Server, e upstream.Event,
 		l.key.text = "server connection lost"
 	}
 	j.put(l)
+}
+
+// reasonOf says to an operator what clients get in twemproxy's words.
+func reasonOf(err error) string {
+	switch err {
+	case message.ErrEOF:
+		return "closed by the server"
+	case message.ErrReply:
+		return "a malformed reply, or one to no request"
+	}
+	return err.Error()
 }
 
 // Client notes something in a client's life.
@@ -150,6 +165,9 @@ func (j *journal) emit(l line, repeated int) {
 	args := []any{"pool", l.key.pool}
 	if l.key.server != "" {
 		args = append(args, "server", l.key.server)
+	}
+	if l.key.address != "" {
+		args = append(args, "address", l.key.address)
 	}
 	if l.peer.IsValid() {
 		args = append(args, "client", l.peer.String())
