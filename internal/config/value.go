@@ -140,7 +140,7 @@ func (d *document) valueOf(n ast.Node, wantList bool) (value, string) {
 			s, ok := d.scalarOf(item)
 			if !ok {
 				v.at = s.at
-				return v, "an element is not a plain value; text with brackets or braces at its start needs quotes"
+				return v, "an element is not a plain value; text needs quotes if it begins with a bracket or brace, or has a colon inside braces"
 			}
 			v.items = append(v.items, s)
 		}
