@@ -123,17 +123,29 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	case <-p.ended:
 		return p.endErr
 	case <-ctx.Done():
-		left := make(chan int, 1)
-		if w.loop.Post(func(clock.Instant) { left <- w.Clients() }) {
-			if n := <-left; n > 0 {
-				cut = fmt.Errorf("%d clients were cut off at the shutdown timeout", n)
-			}
+		if n := p.ask(w.Clients); n > 0 {
+			cut = fmt.Errorf("%d clients were cut off at the shutdown timeout", n)
 		}
 	}
 	w.loop.Post(w.shutdown)
 	w.loop.Stop()
 	<-p.ended
 	return errors.Join(cut, p.endErr)
+}
+
+// ask runs f in the worker and returns what it says, 0 if the worker ends first: one that panics once
+// too often drops its mail.
+func (p *Proxy) ask(f func() int) int {
+	answer := make(chan int, 1)
+	if !p.worker.loop.Post(func(clock.Instant) { answer <- f() }) {
+		return 0
+	}
+	select {
+	case n := <-answer:
+		return n
+	case <-p.ended:
+		return 0
+	}
 }
 
 // PoolCounters returns the counters of a pool, in the snapshot's order.
