@@ -54,7 +54,11 @@ func TestDirectDependencies(t *testing.T) {
 		t.Errorf("the module is %s; the rules are written for %s", mod.Module.Path, module)
 	}
 	for _, r := range mod.Require {
-		if _, ok := libraries[r.Path]; !ok && !r.Indirect {
+		_, reviewed := libraries[r.Path]
+		if reviewed && r.Indirect {
+			t.Errorf("go.mod: %s is marked as indirect: run go mod tidy", r.Path)
+		}
+		if !reviewed && !r.Indirect {
 			t.Errorf("go.mod: %s is not a reviewed library: it needs a decision record and a line in internal/archtest/table_test.go", r.Path)
 		}
 	}
