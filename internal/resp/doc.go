@@ -17,7 +17,6 @@ func (e *ProtocolError) Error() string { return "Protocol error: " + e.Text }
 var (
 	errArrayLength     = &ProtocolError{"invalid multibulk length"}
 	errBulkLength      = &ProtocolError{"invalid bulk length"}
-	errExpectedBulk    = &ProtocolError{"expected '$'"}
 	errBulkEnd         = &ProtocolError{"expected CRLF after a bulk string"}
 	errInlineLength    = &ProtocolError{"too big inline request"}
 	errInlineQuotes    = &ProtocolError{"unbalanced quotes in request"}

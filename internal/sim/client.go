@@ -31,7 +31,6 @@ type client struct {
 	halfClose bool          // is to close its side once all is sent
 	ending    bool          // the proxy is to close the connection once all is answered
 	over      bool
-	cut       bool // a request failed that ends the connection
 }
 
 func (w *world) newClient(seat, requests int) *client {

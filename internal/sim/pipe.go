@@ -38,7 +38,6 @@ type pipe struct {
 
 	dialing bool
 	due     clock.Instant // when the dialing ends
-	refusal error         // how it ends
 
 	in  queue // for the proxy to read
 	out queue // that the proxy wrote, for the peer to read
