@@ -210,8 +210,13 @@ func TestEditDistance(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"a", "a", 0}, {"", "abc", 3}, {"ab", "ba", 1}, {"timeuot", "timeout", 1},
-		{"kitten", "sitting", 3}, {"abc", "abcdefghijkl", 4},
+		{"", "", 0},
+		{"a", "a", 0},
+		{"", "abc", 3},
+		{"ab", "ba", 1},
+		{"timeuot", "timeout", 1},
+		{"kitten", "sitting", 3},
+		{"abc", "abcdefghijkl", 4},
 	} {
 		if got := editDistance(c.a, c.b, 4); got != c.want {
 			t.Errorf("editDistance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
