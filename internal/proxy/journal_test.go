@@ -1,92 +1,117 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
 
+// logged is what a journal wrote, line by line and without times, when use has been called.
+func logged(use func(*journal)) []string {
+	var b bytes.Buffer
+	j := newJournal(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	})))
+	use(j)
+	j.close() // it has written everything
+	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+}
+
+func same(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
+		t.Errorf("got:\n%s\nwant:\n%s", g, w)
+	}
+}
+
 var (
-	pool   = &topology.Pool{Name: "alpha"}
-	server = &topology.Server{Pool: "alpha", Name: "s"}
+	testPool   = &topology.Pool{Name: "alpha"}
+	testServer = &topology.Server{Name: "one", Address: "127.0.0.1:6379"}
 )
 
-func check(t *testing.T, r *record, want ...string) {
-	t.Helper()
-	if got := r.all(); !slices.Equal(got, want) {
-		t.Errorf("the log has\n%q, want\n%q", got, want)
-	}
+func TestJournalNamesWhatHappened(t *testing.T) {
+	peer := netip.MustParseAddrPort("127.0.0.1:5")
+	same(t, logged(func(j *journal) {
+		j.Server(testPool, testServer, upstream.Connected, nil)
+		j.Server(testPool, testServer, upstream.ConnectionLost, message.ErrEOF)
+		j.Server(testPool, testServer, upstream.ConnectFailed, errors.New("refused"))
+		j.Server(testPool, testServer, upstream.ConnectionLost, message.ErrReply)
+		j.Client(testPool, peer, downstream.Refused, "full")
+	}),
+		`level=INFO msg="connected to server" pool=alpha server=one address=127.0.0.1:6379`,
+		`level=WARN msg="server connection lost" pool=alpha server=one address=127.0.0.1:6379 reason="closed by the server"`,
+		`level=WARN msg="cannot connect to server" pool=alpha server=one address=127.0.0.1:6379 reason=refused`,
+		`level=WARN msg="server connection lost" pool=alpha server=one address=127.0.0.1:6379 reason="a malformed reply, or one to no request"`,
+		`level=WARN msg="client refused" pool=alpha client=127.0.0.1:5 reason=full`)
 }
 
-// Every event has its line, with what is known of it.
-func TestJournalNamesEvents(t *testing.T) {
-	r := &record{}
-	j := newJournal(slog.New(r))
-	peer := netip.MustParseAddrPort("192.0.2.1:7")
-	j.Server(pool, server, upstream.Connected, nil)
-	j.Server(pool, server, upstream.ConnectFailed, errors.New("Connection refused"))
-	j.Server(pool, server, upstream.ConnectionLost, errors.New("unknown"))
-	j.Client(pool, peer, downstream.ProtocolError, "bad")
-	j.Client(pool, peer, downstream.Stalled, "slow")
-	j.Client(pool, peer, downstream.Overflowed, "much")
-	j.Client(pool, netip.AddrPort{}, downstream.Refused, "full") // of a unix socket
-	j.close()
-	check(
-		t, r,
-		"connected to server pool=alpha server=s",
-		"cannot connect to server pool=alpha server=s reason=Connection refused",
-		"server connection lost pool=alpha server=s reason=unknown",
-		"client closed: protocol error pool=alpha client=192.0.2.1:7 reason=bad",
-		"client closed: stalled pool=alpha client=192.0.2.1:7 reason=slow",
-		"client closed: limit reached pool=alpha client=192.0.2.1:7 reason=much",
-		"client refused pool=alpha reason=full",
-	)
+// A storm of one kind is two lines: the first at once, the rest as a number.
+func TestJournalCountsRepetitions(t *testing.T) {
+	same(t, logged(func(j *journal) {
+		for range 10 {
+			j.Server(testPool, testServer, upstream.ConnectFailed, errors.New("refused"))
+		}
+	}),
+		`level=WARN msg="cannot connect to server" pool=alpha server=one address=127.0.0.1:6379 reason=refused`,
+		`level=WARN msg="cannot connect to server" pool=alpha server=one address=127.0.0.1:6379 reason=refused repeated=9`)
 }
 
-// The first of equal lines is written at once, the others with their number; what is queued when the
-// journal is closed is written before close returns, and nothing after.
-func TestJournalSumsUpRepeats(t *testing.T) {
-	r := &record{}
-	j := newJournal(slog.New(r))
-	for i := range 10 {
-		j.Client(pool, netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(i+1)), downstream.Refused, "full")
-	}
-	j.Client(pool, netip.AddrPort{}, downstream.Refused, "other")
-	j.close()
-	want := []string{
-		"client refused pool=alpha client=0.0.0.0:1 reason=full",
-		"client refused pool=alpha reason=other",
-		"client refused pool=alpha client=0.0.0.0:10 reason=full repeated=9",
-	}
-	check(t, r, want...)
-	select {
-	case <-j.done:
-	default:
-		t.Error("the writer goes on after close")
-	}
+// An orderly end closes every server connection; that is no reason for warnings.
+func TestJournalIsQuietAtShutdown(t *testing.T) {
+	same(t, logged(func(j *journal) {
+		j.Server(testPool, testServer, upstream.ConnectionLost, message.ErrShutdown)
+		j.Server(testPool, testServer, upstream.ConnectFailed, message.ErrShutdown)
+	}), "")
 }
 
-// A log that does not keep up makes nobody wait: what does not fit is dropped and counted.
+// Each thing that happens to clients has words of its own.
+func TestJournalNamesClientsEvents(t *testing.T) {
+	same(t, logged(func(j *journal) {
+		j.Client(testPool, netip.AddrPort{}, downstream.ProtocolError, "bad") // of a unix socket
+		j.Client(testPool, netip.AddrPort{}, downstream.Stalled, "slow")
+		j.Client(testPool, netip.AddrPort{}, downstream.Overflowed, "much")
+		j.Client(testPool, netip.AddrPort{}, downstream.Overflowed, "more")
+	}),
+		`level=WARN msg="client closed: protocol error" pool=alpha reason=bad`,
+		`level=WARN msg="client closed: stalled" pool=alpha reason=slow`,
+		`level=WARN msg="client closed: limit reached" pool=alpha reason=much`,
+		`level=WARN msg="client closed: limit reached" pool=alpha reason=more`)
+}
+
+// A log that does not keep up makes nobody wait: what does not fit is dropped and counted. What fits is
+// written before close returns.
 func TestJournalDropsAndCounts(t *testing.T) {
 	r := &record{gate: make(chan struct{}), asked: make(chan struct{}, journalQueue+2)}
 	j := newJournal(slog.New(r))
-	j.Client(pool, netip.AddrPort{}, downstream.Stalled, "first")
+	j.Client(testPool, netip.AddrPort{}, downstream.Stalled, "first")
 	<-r.asked // the writer is stuck with the first line, the queue is empty
 	const more = 7
 	for i := range journalQueue + more {
-		j.Client(pool, netip.AddrPort{}, downstream.Stalled, fmt.Sprint(i))
+		j.Client(testPool, netip.AddrPort{}, downstream.Stalled, fmt.Sprint(i))
 	}
 	close(r.gate)
 	j.close()
 	got := r.all()
 	if len(got) != journalQueue+2 || got[len(got)-1] != fmt.Sprintf("log lines dropped: too many at once count=%d", more) {
 		t.Errorf("the log has %d lines, the last is %q", len(got), got[len(got)-1])
+	}
+	select {
+	case <-j.done:
+	default:
+		t.Error("the writer goes on after close")
 	}
 }

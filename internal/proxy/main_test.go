@@ -84,7 +84,7 @@ func until(t *testing.T, what string, ok func() bool) {
 type record struct {
 	mu    sync.Mutex
 	lines []string
-	// gate, if there is one, lets each line pass only when something is sent on it, or it is closed.
+	// gate, if there is one, holds every line up until it is closed.
 	gate chan struct{}
 	// asked is told of each line before it passes the gate.
 	asked chan struct{}
