@@ -93,8 +93,10 @@ var ServerTable = [serverCounters]Descriptor{
 const tableSize = 24
 
 // The tables fit.
-var _ = [tableSize - poolCounters]struct{}{}
-var _ = [tableSize - serverCounters]struct{}{}
+var (
+	_ = [tableSize - poolCounters]struct{}{}
+	_ = [tableSize - serverCounters]struct{}{}
+)
 
 // Block is one worker's counters of one pool or server. All but Read belong to the worker. Arrays of
 // a fixed size spare every count a check of bounds.
