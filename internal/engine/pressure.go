@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
 
@@ -20,6 +22,10 @@ func (e *Engine) holdForServer(s *downstream.Session, c *upstream.Conn) {
 		return
 	}
 	s.HoldForServer()
+	if len(c.Waiters) == cap(c.Waiters) {
+		// Clients may come and go all the time while the server takes nothing.
+		c.Waiters = slices.DeleteFunc(c.Waiters, func(id message.ConnID) bool { return e.find(id) == nil })
+	}
 	c.Waiters = append(c.Waiters, s.ID)
 }
 
