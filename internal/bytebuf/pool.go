@@ -119,7 +119,11 @@ func (p *Pool) Grow(b []byte, n int) []byte {
 	return bigger
 }
 
-// InUse is the number of bytes lent, counted in whole buffers.
+// Charge counts n bytes as in use that are not the pool's; negative n ends that. It is for what grows
+// with a buffer but cannot be one.
+func (p *Pool) Charge(n int64) { p.inUse += n }
+
+// InUse is the number of bytes lent, counted in whole buffers, and of those charged.
 func (p *Pool) InUse() int64 { return p.inUse }
 
 // Free is the number of bytes kept for reuse.

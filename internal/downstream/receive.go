@@ -1,6 +1,8 @@
 package downstream
 
 import (
+	"unsafe"
+
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/resp"
@@ -45,12 +47,16 @@ func (s *Session) Space(scratch []byte) []byte {
 func (s *Session) growPartial(missing int) bool {
 	p, d := s.partial, s.desk
 	more := min(missing, max(len(p.buf), bytebuf.MapSize))
-	if d.MemoryLimit > 0 && d.Pool.InUse()+int64(more) > d.MemoryLimit {
-		s.refuseMemory()
-		return false
+	if !d.room(more) {
+		return false // store will refuse what comes
 	}
 	p.buf = d.Pool.Grow(p.buf, more)
 	return true
+}
+
+// room says that the worker may buffer n bytes more.
+func (d *Desk) room(n int) bool {
+	return d.MemoryLimit == 0 || d.Pool.InUse()+int64(n) <= d.MemoryLimit
 }
 
 // refuseMemory closes a client whose request cannot be stored.
@@ -117,6 +123,7 @@ func (s *Session) keep(b []byte, at *resp.RequestParser) {
 	p := d.getPartial()
 	p.buf = append(d.Pool.Get(len(b)), b...)
 	p.parser, *at = *at, p.parser
+	p.charge(d.Pool)
 	s.partial = p
 }
 
@@ -147,6 +154,7 @@ func (s *Session) receivedMore(b []byte) []byte {
 			}
 			return rest
 		}
+		p.charge(s.desk.Pool)
 		if used == len(b) {
 			return nil
 		}
@@ -163,11 +171,12 @@ func (s *Session) receivedMore(b []byte) []byte {
 func (s *Session) store(b []byte) bool {
 	p, d := s.partial, s.desk
 	if len(p.buf)+len(b) > cap(p.buf) {
-		if d.MemoryLimit > 0 && d.Pool.InUse()+int64(len(b)) > d.MemoryLimit {
+		more := max(len(b), len(p.buf))
+		if !d.room(more) {
 			s.refuseMemory()
 			return false
 		}
-		p.buf = d.Pool.Grow(p.buf, max(len(b), len(p.buf)))
+		p.buf = d.Pool.Grow(p.buf, more)
 	}
 	p.buf = append(p.buf, b...)
 	return true
@@ -182,14 +191,33 @@ func (d *Desk) getPartial() *partial {
 	return new(partial)
 }
 
+// charge counts the list of arguments as memory in use: where they are short it is several times
+// their bytes.
+func (p *partial) charge(pool *bytebuf.Pool) {
+	size := int64(cap(p.parser.Args)) * int64(unsafe.Sizeof(resp.Arg{}))
+	pool.Charge(size - p.charged)
+	p.charged = size
+}
+
+// The free list holds so many partials. Lists of arguments longer than shortArgs, which are 4 KiB, are
+// kept with the first few of them only, and those longer than longArgs not at all: 8 MiB in all.
+const (
+	freePartials = 1024
+	withLongArgs = 64
+	shortArgs    = 1 << 8
+	longArgs     = 1 << 12
+)
+
 func (d *Desk) putPartial(p *partial) {
 	d.Pool.Put(p.buf)
 	p.buf = nil
+	d.Pool.Charge(-p.charged)
+	p.charged = 0
 	p.parser.Reset()
-	if cap(p.parser.Args) > 1<<12 {
+	if n := cap(p.parser.Args); n > longArgs || n > shortArgs && len(d.partials) >= withLongArgs {
 		p.parser.Args = nil
 	}
-	if len(d.partials) < 1024 {
+	if len(d.partials) < freePartials {
 		d.partials = append(d.partials, p)
 	}
 }

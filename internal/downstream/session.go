@@ -66,7 +66,6 @@ type Desk struct {
 	parser   resp.RequestParser // for requests that come whole
 	partials []*partial         // free list
 	servers  []int32            // scratch of split
-	keyArgs  []resp.Arg         // scratch of split
 	keys     []int              // scratch of same-server commands
 	scratch  []byte             // scratch of local replies
 	rings    rings
@@ -96,9 +95,8 @@ const (
 // Session is one client connection.
 type Session struct {
 	ID    message.ConnID
-	Peer  string // for the log; "" until somebody asks
-	Dirty bool   // the engine's: it is on its list
-	Gone  bool   // the engine is to close the connection
+	Dirty bool // the engine's: it is on its list
+	Gone  bool // the engine is to close the connection
 
 	// Turn numbers the pool's clients as they come; the engine ties the client to one of several
 	// connections of a server by it.
@@ -140,8 +138,9 @@ const (
 // partial is a request that has not come whole: its bytes in a pool buffer, and how far they were
 // parsed.
 type partial struct {
-	buf    []byte
-	parser resp.RequestParser
+	buf     []byte
+	parser  resp.RequestParser
+	charged int64 // bytes of the parser's arguments that are counted as in use
 }
 
 // Open starts a session for a client that was just accepted. A client above the pool's bound is told
@@ -177,7 +176,7 @@ func (s *Session) Release() {
 		s.partial = nil
 	}
 	s.counters.Inc(stats.ClientsClosed)
-	s.ID, s.Peer = 0, ""
+	s.ID = 0
 }
 
 // Held is the number of bytes that the session keeps in buffers.
