@@ -109,7 +109,4 @@ func (g *Group) release(pool *bytebuf.Pool) {
 	}
 	g.Fragments, g.of = g.Fragments[:0], g.of[:0]
 	g.shape, g.keys, g.waiting, g.sum = nil, 0, 0, 0
-	if cap(g.of) > 1<<14 {
-		g.of = nil
-	}
 }

@@ -93,10 +93,22 @@ func (s *Splitter) get() *Group {
 	return new(Group)
 }
 
+// The free list holds so many groups. Those of more than shortOf keys keep their list of keys among the
+// first few only, those of more than longOf not at all: 8 MiB in all, the lists of fragments apart.
+const (
+	freeGroups = 1024
+	withLongOf = 64
+	shortOf    = 1 << 10
+	longOf     = 1 << 14
+)
+
 // Put takes a group back, with all its buffers.
 func (s *Splitter) Put(pool *bytebuf.Pool, g *Group) {
 	g.release(pool)
-	if len(s.free) < 1024 {
+	if n := cap(g.of); n > longOf || n > shortOf && len(s.free) >= withLongOf {
+		g.of = nil
+	}
+	if len(s.free) < freeGroups {
 		s.free = append(s.free, g)
 	}
 }
