@@ -73,11 +73,21 @@ func (s *Session) holdForOutput() {
 		return
 	}
 	s.hold(holdOutput)
-	if s.behind() > s.Pool.ClientOutput && !s.Gone {
-		s.counters.Inc(stats.ClientsOverflowed)
-		s.desk.Owner.ClientEvent(s, Overflowed, "client_output_limit reached")
-		s.abort()
+	behind, reason := s.behind(), ""
+	switch {
+	case s.Gone:
+		return
+	case behind > s.Pool.ClientOutput:
+		reason = "client_output_limit reached"
+	case behind > outputHigh && s.desk.full():
+		s.counters.Inc(stats.MemoryRefused)
+		reason = "memory_limit reached"
+	default:
+		return
 	}
+	s.counters.Inc(stats.ClientsOverflowed)
+	s.desk.Owner.ClientEvent(s, Overflowed, reason)
+	s.abort()
 }
 
 // deferBelow is how much output may wait for what comes in the next turn.
