@@ -118,12 +118,13 @@ func NewCounters(s *topology.Snapshot) *Counters {
 	return c
 }
 
-// NewWith is New with the counters of the engine before.
+// NewWith is New with the counters of the engine before, whose clients have all gone.
 func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, counters *Counters) *Engine {
 	e := &Engine{host: host, observer: observer, snapshot: s}
 	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed), MemoryLimit: s.MemoryLimit}
 	for i, p := range s.Pools {
 		state := poolState{counters: counters.Pools[i]}
+		state.counters.Add(stats.ClientsClosed, state.counters.Local(stats.ClientsAccepted)-state.counters.Local(stats.ClientsClosed))
 		for k, server := range p.Servers {
 			l := lane{counters: counters.Servers[i][k]}
 			for range max(p.ServerConnections, 1) {

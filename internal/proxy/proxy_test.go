@@ -155,6 +155,9 @@ func TestPanics(t *testing.T) {
 		t.Fatalf("GET got %q", got)
 	}
 	until(t, "the counters to be published", func() bool { return p.PoolCounters(0).Read(stats.Requests) == panicsForgiven+1 })
+	if n, m := p.PoolCounters(0).Read(stats.ClientsAccepted), p.PoolCounters(0).Read(stats.ClientsClosed); n-m != 1 {
+		t.Errorf("%d clients were accepted and %d closed, and one is there", n, m)
+	}
 	if n := p.ask(func() int { panic("once more") }); n != 0 {
 		t.Errorf("a worker that ended answered %d", n)
 	}
