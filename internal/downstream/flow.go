@@ -90,17 +90,6 @@ func (s *Session) holdForOutput() {
 	s.abort()
 }
 
-// deferBelow is how much output may wait for what comes in the next turn.
-const deferBelow = 16 << 10
-
-// Defer says, at most once in a row, that the output should wait for the next turn: more answers are
-// to come, from another server as a rule, and may travel in the same system call. The next turn
-// follows at once, so that nobody waits for what does not come.
-func (s *Session) Defer() bool {
-	s.deferred = !s.deferred && s.inFlight.n > 0 && !s.Gone && s.out.Len() < deferBelow
-	return s.deferred
-}
-
 // Output lends what is to be sent next, up to about limit bytes.
 func (s *Session) Output(iov [][]byte, limit int) [][]byte { return s.out.Buffers(iov, limit) }
 

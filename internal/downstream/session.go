@@ -102,8 +102,6 @@ type Session struct {
 	// connections of a server by it.
 	Turn uint32
 
-	deferred bool // its output waited for one turn
-
 	Pool     *topology.Pool
 	desk     *Desk
 	counters *stats.Block

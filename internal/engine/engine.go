@@ -58,9 +58,8 @@ type Engine struct {
 	sessions []*downstream.Session // free list
 	clients  int
 
-	dirty    []message.ConnID // with output, or an end to meet
-	listed   []message.ConnID // the list that the last Turn returned
-	deferred bool             // some output waits for the next Turn
+	dirty  []message.ConnID // with output, or an end to meet
+	listed []message.ConnID // the list that the last Turn returned
 
 	timers   timers
 	nextTrim clock.Instant
@@ -293,7 +292,6 @@ func (e *Engine) Turn(now clock.Instant, s *topology.Snapshot) (dirty []message.
 	e.expire()
 	e.relieve()
 	e.dirty, e.listed = e.listed[:0], e.dirty
-	e.deferred = false
 	dirty = e.listed[:0]
 	for _, id := range e.listed {
 		s := e.find(id)
@@ -302,10 +300,6 @@ func (e *Engine) Turn(now clock.Instant, s *topology.Snapshot) (dirty []message.
 			continue
 		case s.client == nil:
 			s.conn.Dirty = false
-		case s.client.Defer():
-			e.dirty = append(e.dirty, id)
-			e.deferred = true
-			continue
 		default:
 			s.client.Dirty = false
 			if s.client.Finished() {

@@ -114,9 +114,6 @@ func (e *Engine) trim() {
 
 // next is when the engine wants its next Turn.
 func (e *Engine) next() clock.Instant {
-	if e.deferred {
-		return e.now
-	}
 	next := e.timers.next()
 	for _, at := range [2]clock.Instant{e.nextTrim, e.heldUntil} {
 		if at != 0 {
