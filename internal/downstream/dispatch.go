@@ -1,6 +1,8 @@
 package downstream
 
 import (
+	"bytes"
+
 	"github.com/cashew-proxy/cashew/internal/command"
 	"github.com/cashew-proxy/cashew/internal/fragment"
 	"github.com/cashew-proxy/cashew/internal/message"
@@ -100,6 +102,12 @@ func (s *Session) dispatch(r *request) {
 	s.counters.Inc(stats.Requests)
 	spec := command.Lookup(r.arg(0))
 	if spec == nil {
+		if isHTTP(r.arg(0)) {
+			s.counters.Inc(stats.ClientErrors)
+			d.Owner.ClientEvent(s, ProtocolError, "an HTTP request, which may be somebody else's attack")
+			s.end()
+			return
+		}
 		s.refuse(command.AppendUnknown(d.scratch[:0], argc, r.arg))
 		return
 	}
@@ -132,6 +140,12 @@ func (s *Session) dispatch(r *request) {
 	default:
 		s.refuse(command.AppendUnknown(d.scratch[:0], argc, r.arg))
 	}
+}
+
+// isHTTP recognises the lines of an HTTP request that a browser or a server can be tricked into
+// sending here with commands in its body. Redis closes such connections too, without a word.
+func isHTTP(name []byte) bool {
+	return bytes.EqualFold(name, []byte("post")) || bytes.EqualFold(name, []byte("host:"))
 }
 
 // refuse answers a request that the proxy does not serve.

@@ -48,8 +48,8 @@ func (p *ReplyParser) Next(b []byte) (n int, done bool, err error) {
 	for i < len(b) {
 		switch p.state {
 		case atValue:
-			// Fast path: a whole bulk string of up to 99 bytes, and nothing open.
-			if end := ShortBulk(b[i:]); end > 0 {
+			// Fast path: the usual short values, of which all is there.
+			if end := Short(b[i:]); end > 0 {
 				i += end
 				if p.ended() {
 					return i, true, nil
@@ -102,11 +102,15 @@ func (p *ReplyParser) Next(b []byte) (n int, done bool, err error) {
 	return i, false, nil
 }
 
-// ShortBulk returns the length of the bulk string at the beginning of b if it is all there and its
-// length has one or two digits, else 0.
-func ShortBulk(b []byte) int {
-	if len(b) < 6 || b[0] != '$' || b[1]-'0' > 9 {
+// Short returns the length on the wire of the reply at the beginning of b if it is one of the usual
+// short ones and all of it is there: a bulk string of at most 99 bytes, nil, or a line of at most 40
+// bytes. Else it returns 0, which says nothing about the reply.
+func Short(b []byte) int {
+	if len(b) < 4 {
 		return 0
+	}
+	if b[0] != '$' || b[1]-'0' > 9 {
+		return shortLine(b)
 	}
 	size, at := int(b[1]-'0'), 2
 	if b[2]-'0' <= 9 {
@@ -117,6 +121,29 @@ func ShortBulk(b []byte) int {
 		return 0
 	}
 	return end + 2
+}
+
+// shortLine is Short for replies that are one line.
+func shortLine(b []byte) int {
+	switch b[0] {
+	case '$':
+		if len(b) >= 5 && b[1] == '-' && b[2] == '1' && b[3] == '\r' && b[4] == '\n' {
+			return 5
+		}
+		return 0
+	case '+', '-', ':':
+	default:
+		return 0
+	}
+	for i := 1; i < min(len(b)-1, 40); i++ {
+		switch c := b[i]; {
+		case c == '\r' && b[i+1] == '\n' && (b[0] != ':' || i > 1 && i <= 20): // an integer has 19 digits at most
+			return i + 2
+		case c < ' ' || b[0] == ':' && c-'0' > 9:
+			return 0
+		}
+	}
+	return 0
 }
 
 // begin takes a type byte.

@@ -98,6 +98,8 @@ type Conn struct {
 	greetTail int    // bytes of its last command if that is SELECT: AUTH may be answered before it is sent
 	refusal   []byte // the reply to the handshake being received
 	failures  uint
+	// shortLives counts the sockets in a row that did not live for a second.
+	shortLives uint
 
 	now     clock.Instant // of the current call
 	heard   clock.Instant // when the server last sent something
@@ -321,7 +323,7 @@ func (c *Conn) Received(now clock.Instant, b []byte) {
 	}
 }
 
-// answerRun is the fast path of pipelines: short values for consecutive requests of one client are
+// answerRun is the fast path of pipelines: short replies for consecutive requests of one client are
 // passed on at once. It returns how many bytes that were, 0 if there are not at least two of them.
 func (c *Conn) answerRun(b []byte) int {
 	if c.fifo.n < 2 || c.expired > 0 || c.parser.Begun() {
@@ -333,7 +335,7 @@ func (c *Conn) answerRun(b []byte) int {
 		if e := c.fifo.at(count); e.ticket != t || e.end > c.sentTo {
 			break
 		}
-		n := resp.ShortBulk(b[size:])
+		n := resp.Short(b[size:])
 		if n == 0 {
 			break
 		}

@@ -102,11 +102,11 @@ func TestRunsOfReplies(t *testing.T) {
 	}
 	c.Connected(1, nil)
 	sent(c)
-	c.Received(1, []byte("$1\r\na\r\n$2\r\nbb\r\n$0\r\n\r\n$1\r\nd\r\n:5\r\n$1\r\ne\r\n$1\r\nf"))
+	c.Received(1, []byte("$1\r\na\r\n$2\r\nbb\r\n$0\r\n\r\n$1\r\nd\r\n*0\r\n$1\r\ne\r\n$1\r\nf"))
 	check(
 		t, l,
 		`7 and 2 more: "$1\r\na\r\n$2\r\nbb\r\n$0\r\n\r\n"`,
-		`11: "$1\r\nd\r\n" true`, `12: ":5\r\n" true`,
+		`11: "$1\r\nd\r\n" true`, `12: "*0\r\n" true`,
 		`20: "$1\r\ne\r\n" true`, `21: "$1\r\nf" false`,
 	)
 	c.Received(1, []byte("\r\n"))

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/message"
@@ -44,9 +45,23 @@ func (c *Conn) fail(err error) {
 		c.spare = failed.ring
 	}
 	if c.set.Preconnect && err != message.ErrShutdown {
-		// Not at once: a server that accepts only to hang up would keep the worker busy.
-		c.owner.Wake(c, max(c.retryAt, c.now.Add(retryMin)))
+		at := c.retryAt
+		if was == ready {
+			at = c.now.Add(c.reconnectPause())
+		}
+		c.owner.Wake(c, at)
 	}
+}
+
+// reconnectPause is how long preconnect waits for a new socket: longer each time that one did not even
+// live for a second, as with a server that accepts only to hang up.
+func (c *Conn) reconnectPause() time.Duration {
+	if c.now.Sub(c.dialed) >= time.Second {
+		c.shortLives = 0
+	}
+	pause := min(retryMin<<min(c.shortLives, 6), retryMax)
+	c.shortLives++
+	return pause
 }
 
 func (c *Conn) count(err error) {
