@@ -2,6 +2,8 @@
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 10s
+# Seeds of a longer simulation; each is a fleet with 2000 to 3000 requests, once with faults and once without.
+SEEDS ?= 800
 # Flags of the measuring tool, for example: make bench BENCH='-quick -only 50c'
 BENCH    ?=
 
@@ -27,7 +29,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test race fuzz lint fmt cross check bench clean peers
+.PHONY: help build demo test race sim fuzz lint fmt cross check bench clean peers
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +49,9 @@ test: peers ## install missing peers, then run every test
 race: ## the race detector over the rooms with goroutines
 	@scripts/peers.sh cc redis-server memcached nutcracker
 	$(if $(strip $(RACE_PKGS)),CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m $(RACE_PKGS),@echo "race: no room with goroutines has tests yet")
+
+sim: ## millions of simulated requests, from SEEDS seeds with faults and as many without
+	go test ./internal/sim -run 'TestSeeds' -sim.seeds $(SEEDS) -timeout 10m
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz.sh $(FUZZTIME)
@@ -72,7 +77,7 @@ cross: ## compile for every supported system
 	echo "vet $(CROSS_VET)"; \
 	GOOS=$(firstword $(subst /, ,$(CROSS_VET))) GOARCH=$(lastword $(subst /, ,$(CROSS_VET))) CGO_ENABLED=0 go vet ./...
 
-check: lint cross test race fuzz ## everything above that judges; under 15 minutes on two cores
+check: lint cross test race sim fuzz ## everything above that judges; under 15 minutes on two cores
 
 bench: build ## measure against nutcracker and no proxy (BENCH='-quick …')
 	@scripts/peers.sh redis-server redis-benchmark nutcracker
