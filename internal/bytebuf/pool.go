@@ -19,7 +19,7 @@ const (
 	// keepHeap and keepMapped bound the free bytes that a pool keeps for reuse. What does not fit
 	// goes back at once; what fits and is not used goes back with Trim.
 	keepHeap   = 8 << 20
-	keepMapped = 16 << 20
+	keepMapped = 128 << 20
 )
 
 // Pool lends buffers. A buffer is a slice whose capacity is its class; the borrower may change its

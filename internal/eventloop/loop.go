@@ -209,12 +209,18 @@ func (l *Loop) turn() error {
 }
 
 // wait fills l.events. It asks without blocking first, because under load there is always something
-// and a call through the scheduler costs more; only if there is nothing to do at all it sleeps.
+// and a call through the scheduler costs more; only if there is nothing to do at all it sleeps. After
+// a turn with a single event there is rarely something yet, and it sleeps at once: a client that is
+// alone would pay for two polls that return nothing with every request.
 func (l *Loop) wait() (err error) {
-	l.count.Waits++
-	l.events, err = l.poll.wait(l.events[:0], 0)
-	if err != nil || len(l.events) > 0 || l.busy() {
-		return err
+	lone := len(l.events) == 1
+	l.events = l.events[:0]
+	if !lone || l.busy() {
+		l.count.Waits++
+		l.events, err = l.poll.wait(l.events, 0)
+		if err != nil || len(l.events) > 0 || l.busy() {
+			return err
+		}
 	}
 	l.now = clock.System()
 	if l.unsettled {
