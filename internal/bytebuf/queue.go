@@ -8,13 +8,13 @@ const (
 )
 
 // Queue is a first-in first-out sequence of bytes in pool buffers: the unsent output of a connection.
-// An empty queue owns no buffer. The zero value
-// is ready; the same Pool must be given to every call.
+// An empty queue owns no buffer. The zero value is ready; the same Pool must be given to every call.
 type Queue struct {
 	segs [][]byte // segs[head][off:] is next; the last one may have room
 	head int
 	off  int
 	size int
+	hint int // room that the first buffer should have, from what the queue held lately
 }
 
 // Len is the number of bytes queued.
@@ -39,13 +39,14 @@ func (q *Queue) appendSlow(p *Pool, b []byte) {
 		return
 	}
 	q.size += len(b)
-	room := firstSegment
+	room := max(firstSegment, q.hint)
 	if n := len(q.segs); n > 0 {
 		last := q.segs[n-1]
 		fit := cap(last) - len(last)
 		q.segs[n-1] = append(last, b[:fit]...)
 		b = b[fit:]
 		room = min(2*cap(last), lastSegment)
+		q.hint = room // one buffer will do next time, or nearly
 	}
 	q.segs = append(q.segs, append(p.Get(max(room, len(b))), b...))
 }
@@ -115,6 +116,9 @@ func (q *Queue) Consume(p *Pool, n int) {
 			return
 		}
 		n -= left
+		if len(q.segs) == 1 && 4*len(seg) < q.hint {
+			q.hint /= 2 // it was more than was needed
+		}
 		p.Put(seg)
 		q.segs[q.head] = nil
 		q.head++

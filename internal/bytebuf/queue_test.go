@@ -204,3 +204,26 @@ func BenchmarkQueue(b *testing.B) {
 		}
 	}
 }
+
+// A queue that holds much again and again gets one buffer for it; one that no longer does, a small one.
+func TestQueueRemembersItsSize(t *testing.T) {
+	p, q := &Pool{}, &Queue{}
+	buffers := func(size int) int {
+		for range size / 50 {
+			q.Append(p, make([]byte, 50))
+		}
+		n := len(q.Buffers(make([][]byte, 0, 64), 1<<30))
+		q.Consume(p, q.Len())
+		return n
+	}
+	if first, second := buffers(4000), buffers(4000); first < 2 || second != 1 {
+		t.Errorf("4000 bytes were in %d buffers, then in %d; want several, then one", first, second)
+	}
+	for range 10 {
+		buffers(50)
+	}
+	q.Append(p, []byte("x"))
+	if got := p.InUse(); got != firstSegment {
+		t.Errorf("a queue of small things has a buffer of %d bytes, want %d", got, firstSegment)
+	}
+}
