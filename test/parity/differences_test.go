@@ -98,7 +98,7 @@ func TestSame(t *testing.T) {
 		after, after + after + after, "", request("AUTH x") + after, request("GET none") + after, request("pInG"),
 		redistest.Request("SET", "", "") + redistest.Request("GET", "") + redistest.Request("DEL", "", ""),
 		redistest.Request("MGET", "", "", "a"), request("EVAL x 1 a") + after, request("EVALSHA 00 1 a") + after,
-		request("GET none")[:10], request("SET a b") + request("LPUSH a b") + after, request("SET a 1 XX GET BAD") + after,
+		request("SET a b") + request("LPUSH a b") + after, request("SET a 1 XX GET BAD") + after,
 		request("EVAL return(1) 5 a") + after, request("HSET h a") + after, request("SORT none BY x GET y") + after,
 		request("DEL a b c d e f g"), request("SINTERSTORE {a}1 {a}2"), request("LOLWUT") + after,
 	} {
@@ -227,10 +227,13 @@ func until(t *testing.T, addr, input string) string {
 	if err := c.TryWrite(input); err != nil {
 		return "" // closed while it was sent
 	}
-	// An error means that the other side has closed already.
-	_ = c.Conn().(interface{ CloseWrite() error }).CloseWrite()
 	var all strings.Builder
-	for {
+	for half := input == ""; ; half = true {
+		if half {
+			// An error means that the other side has closed already. It comes after the first answer,
+			// because twemproxy may never notice an end of stream that arrives together with data.
+			_ = c.Conn().(interface{ CloseWrite() error }).CloseWrite()
+		}
 		reply, err := c.TryRead()
 		all.WriteString(reply)
 		switch {
