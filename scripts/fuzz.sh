@@ -17,6 +17,22 @@ if [ -z "$packages" ]; then
 	exit 0
 fi
 
+# fuzz PACKAGE TARGET runs one target. At the end of its time the go command itself may fail with a bare
+# "context deadline exceeded" (golang/go#75804, mended after Go 1.26). Whatever a target finds is
+# reported with its input or a message of the test's own, so this alone, after the full time, is the end of the time.
+fuzz() {
+	local log status=0
+	log=$(mktemp)
+	go test -run '^$' -fuzz "^$2\$" -fuzztime "$time" "$1" 2>&1 | tee "$log" || status=1
+	if [ $status -ne 0 ] && ! grep -qE 'Failing input|panic|_test\.go' "$log" &&
+		[ "$(grep -A1 -e "^--- FAIL: $2 " "$log" | tail -n +2)" = "    context deadline exceeded" ]; then
+		echo "fuzz: $2 found nothing; the go command tripped over the end of the time (golang/go#75804)"
+		status=0
+	fi
+	rm -f "$log"
+	return $status
+}
+
 count=0
 failed=()
 for package in $packages; do
@@ -24,7 +40,7 @@ for package in $packages; do
 	for target in $(grep '^Fuzz' <<<"$listing"); do
 		count=$((count + 1))
 		echo "== $package $target"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package" || failed+=("$package $target")
+		fuzz "$package" "$target" || failed+=("$package $target")
 	done
 done
 
