@@ -353,17 +353,22 @@ func (c *Conn) answerRun(b []byte) int {
 // answer passes bytes of a reply on; with the last ones the entry leaves the FIFO.
 func (c *Conn) answer(t message.Ticket, b []byte, done bool) {
 	if done {
-		c.fifo.pop()
-		if c.expired > 0 {
-			c.expired--
-		}
-		c.counters.Inc(stats.ServerResponses)
+		c.answered()
 	}
 	if t.Client != 0 {
 		c.owner.Reply(t, b, done)
 	} else if done {
 		c.counters.Inc(stats.LateReplies)
 	}
+}
+
+// answered removes the first entry, whose reply has ended.
+func (c *Conn) answered() {
+	c.fifo.pop()
+	if c.expired > 0 {
+		c.expired--
+	}
+	c.counters.Inc(stats.ServerResponses)
 }
 
 // receivedDirect takes bytes that were read into the client's own memory; they lie within one bulk
@@ -378,11 +383,7 @@ func (c *Conn) receivedDirect(b []byte) {
 		return
 	}
 	if done {
-		c.fifo.pop()
-		if c.expired > 0 {
-			c.expired--
-		}
-		c.counters.Inc(stats.ServerResponses)
+		c.answered()
 	}
 	c.owner.Filled(t, len(b), done)
 }
