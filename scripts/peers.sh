@@ -42,8 +42,9 @@ find_manager() {
 
 known() {
 	case $manager in
-	# LC_ALL=C: the words are compared. A virtual package has no candidate.
-	apt-get) LC_ALL=C apt-cache policy "$1" | grep -q 'Candidate: [^(]' ;;
+	# LC_ALL=C: the words are compared. A virtual package has no candidate. No pipe into `grep -q`, which
+	# leaves at the first match: apt-cache would die of SIGPIPE, and pipefail take that for "unknown".
+	apt-get) grep -q 'Candidate: [^(]' <<<"$(LC_ALL=C apt-cache policy "$1")" ;;
 	dnf) dnf -q info "$1" >/dev/null 2>&1 ;;
 	apk) [ -n "$(apk search -e "$1" 2>/dev/null)" ] ;;
 	pacman) pacman -Si "$1" >/dev/null 2>&1 ;;
