@@ -46,6 +46,7 @@ var rooms = []room{
 	{"daemon", controlRoom},
 	{"demo", controlRoom},
 	{"cmd", controlRoom},
+	{"servertest", fakeRoom},
 	{"redistest", fakeRoom},
 	{"memcachedtest", fakeRoom},
 	{"sim", simRoom},

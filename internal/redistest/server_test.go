@@ -3,13 +3,15 @@ package redistest
 import (
 	"net"
 	"testing"
+
+	"github.com/cashew-proxy/cashew/internal/servertest"
 )
 
 func TestServerAnswersAndEnds(t *testing.T) {
 	var addr string
 	t.Run("one test", func(t *testing.T) {
 		addr = StartServer(t)
-		if err := ping(addr); err != nil {
+		if err := ping(addr, servertest.Limit); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -31,7 +33,7 @@ func TestServerWithPassword(t *testing.T) {
 
 func TestTakenPortIsReported(t *testing.T) {
 	addr := StartServer(t)
-	if err := start(t, binary, addr, nil); err == nil {
+	if err := program.TryStartAt(t, addr, nil); err == nil {
 		t.Errorf("a second server claims to have started at %s", addr)
 	}
 }
