@@ -25,10 +25,10 @@ const (
 
 // Program is a server program that is installed on this machine.
 type Program struct {
-	Room   string                                    // who speaks in messages: "redistest"
-	Binary string                                    // found in PATH
-	Args   func(t testing.TB, port string) []string  // the command line that makes it listen on 127.0.0.1:port alone
-	Ready  string                                    // part of a line that it prints once it accepts connections
+	Room   string                                       // who speaks in messages: "redistest"
+	Binary string                                       // found in PATH
+	Args   func(t testing.TB, port string) []string     // the command line that makes it listen on 127.0.0.1:port alone
+	Ready  string                                       // part of a line that it prints once it accepts connections
 	Ping   func(addr string, limit time.Duration) error // asks it something; nil if it answers as it should
 }
 
