@@ -210,11 +210,25 @@ func setHashTag(p *Pool, v value) string {
 	return ""
 }
 
-func setCrossServer(p *Pool, v value) string {
-	chosen := ""
-	problem := setEnum(crossServer, func(*Pool) *string { return &chosen })(p, v)
-	p.FirstKey = chosen == "first_key"
-	return problem
+// setChoice sets a field to whether one of several names was chosen.
+func setChoice(allowed []string, chosen string, field func(*Pool) *bool) setter[Pool] {
+	return func(p *Pool, v value) string {
+		given := ""
+		problem := setEnum(allowed, func(*Pool) *string { return &given })(p, v)
+		*field(p) = given == chosen
+		return problem
+	}
+}
+
+func setAllowCommands(p *Pool, v value) string {
+	for _, item := range v.items {
+		problem := setEnum(guarded, func(*Pool) *string { return new(string) })(p, value{scalar: item})
+		if problem != "" {
+			return problem
+		}
+		p.AllowCommands = append(p.AllowCommands, item.text)
+	}
+	return ""
 }
 
 func setLineSize(p *Pool, v value) string {

@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// checkRedis checks the keys that concern Redis only, and each other.
-func (l *loader) checkRedis(p *Pool, given places) {
+// checkProtocol checks the keys that concern one protocol only, and each other.
+func (l *loader) checkProtocol(p *Pool, given places) {
 	_, auth := given["redis_auth"]
 	file, both := given["redis_auth_file"]
 	if auth && both {
@@ -13,6 +13,11 @@ func (l *loader) checkRedis(p *Pool, given places) {
 		l.mistake(user, p.Name+".redis_user", "not allowed without redis_auth or redis_auth_file")
 	}
 	if p.Redis {
+		for _, name := range []string{"on_server_error", "allow_commands"} {
+			if at, ok := given[name]; ok {
+				l.mistake(at, p.Name+"."+name, "not allowed for a Redis pool; it needs \"redis: false\"")
+			}
+		}
 		return
 	}
 	for _, name := range []string{"redis_auth", "redis_auth_file", "redis_user"} {

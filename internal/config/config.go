@@ -59,6 +59,9 @@ type Pool struct {
 	RedisDB   int
 	FirstKey  bool // cross_server: first_key
 
+	MissOnError   bool     // on_server_error: miss
+	AllowCommands []string // names of commands that are refused elsewhere
+
 	AutoEjectHosts     bool
 	ServerRetryTimeout time.Duration
 	ServerFailureLimit int

@@ -55,10 +55,15 @@ const (
 	boolean   = "true or false"
 )
 
-var crossServer = []string{"refuse", "first_key"}
+var (
+	crossServer   = []string{"refuse", "first_key"}
+	onServerError = []string{"error", "miss"}
+	// guarded are the commands that a pool has to allow.
+	guarded = []string{"flush_all"}
+)
 
 // poolKeys has every key of a pool, in the order of the reference page.
-var poolKeys = concat(addressKeys, placementKeys, connectionKeys, redisKeys, failureKeys, limitKeys)
+var poolKeys = concat(addressKeys, placementKeys, connectionKeys, redisKeys, memcachedKeys, failureKeys, limitKeys)
 
 func concat(tables ...[]key[Pool]) (all []key[Pool]) {
 	for _, t := range tables {
@@ -82,7 +87,7 @@ var addressKeys = []key[Pool]{
 	},
 	{
 		name: "redis", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: whole, allowed: boolean,
-		help: "The protocol: Redis if true, memcached's text protocol if false.",
+		help: "The protocol: Redis if true, memcached's text and meta protocols if false.",
 		set:  setBool(func(p *Pool) *bool { return &p.Redis }),
 	},
 }
@@ -114,7 +119,7 @@ var placementKeys = []key[Pool]{
 		allowed: "`refuse` `first_key`",
 		help: "What becomes of a command that needs all its keys on one server and has them on several: an error reply, or, " +
 			"as in twemproxy, it goes to the first key's server.",
-		set: setCrossServer,
+		set: setChoice(crossServer, "first_key", func(p *Pool) *bool { return &p.FirstKey }),
 	},
 }
 
@@ -194,6 +199,22 @@ var redisKeys = []key[Pool]{
 		name: "redis_db", kind: "number", fallback: "0", since: ofTwemproxy, touches: servers, allowed: anyNumber,
 		help: "The database selected on every connection to a server.",
 		set:  setNumber(0, maxNumber, func(p *Pool) *int { return &p.RedisDB }),
+	},
+}
+
+var memcachedKeys = []key[Pool]{
+	{
+		name: "on_server_error", kind: "name", fallback: "error", since: ofCashew, touches: requests,
+		allowed: "`error` `miss`; only with `redis: false`",
+		help: "What a client gets for keys whose server has failed: an error, or no value, as if the server did not have " +
+			"them. It holds for reading: `get`, `gets`, `gat`, `gats` and `mg`.",
+		set: setChoice(onServerError, "miss", func(p *Pool) *bool { return &p.MissOnError }),
+	},
+	{
+		name: "allow_commands", kind: "list of names", list: true, since: ofCashew, touches: requests,
+		allowed: "`flush_all`; only with `redis: false`",
+		help:    "Commands that are refused unless they are named here. `flush_all` goes to every server of the pool.",
+		set:     setAllowCommands,
 	},
 }
 

@@ -79,7 +79,7 @@ func (l *loader) pool(p *Pool, e entry) places {
 			l.mistake(e.key.at, p.Name, "the key %q is missing", k.name)
 		}
 	}
-	l.checkRedis(p, given)
+	l.checkProtocol(p, given)
 	l.warnPool(p, given)
 	return given
 }

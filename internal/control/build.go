@@ -6,6 +6,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/hashkit"
@@ -32,8 +33,7 @@ func buildPool(c *config.Pool) *topology.Pool {
 		panic(fmt.Sprintf("control: config let through hash %q, distribution %q", c.Hash, c.Distribution))
 	}
 	p := &topology.Pool{
-		Name:     c.Name,
-		Protocol: topology.Memcached,
+		Name: c.Name,
 		Listen: topology.Listen{
 			Network: c.Listen.Network, Address: c.Listen.Address, Mode: c.Listen.Mode,
 			Backlog: c.Backlog, ReusePort: c.ReusePort,
@@ -41,9 +41,6 @@ func buildPool(c *config.Pool) *topology.Pool {
 		Distribution: distribution,
 		Hash:         hash,
 		Settings:     settings(c),
-	}
-	if c.Redis {
-		p.Protocol = topology.Redis
 	}
 	if c.HashTag != "" {
 		p.HashTag = hashkit.Tag{Open: c.HashTag[0], Close: c.HashTag[1], Set: true}
@@ -61,7 +58,8 @@ func buildPool(c *config.Pool) *topology.Pool {
 }
 
 func settings(c *config.Pool) topology.Settings {
-	return topology.Settings{
+	s := topology.Settings{
+		Protocol:          topology.Memcached,
 		Timeout:           c.Timeout,
 		ConnectTimeout:    c.ConnectTimeout,
 		ClientIdleTimeout: c.ClientIdleTimeout,
@@ -69,10 +67,8 @@ func settings(c *config.Pool) topology.Settings {
 		ServerConnections: c.ServerConnections,
 		Preconnect:        c.Preconnect,
 		ClientKeepAlive:   c.ClientKeepAlive,
-		Auth:              c.RedisAuth,
-		User:              c.RedisUser,
-		Database:          c.RedisDB,
-		FirstKey:          c.FirstKey,
+		MissOnFailure:     c.MissOnError,
+		FlushAll:          slices.Contains(c.AllowCommands, "flush_all"),
 		Limits: topology.Limits{
 			RequestBytes:  c.RequestSizeLimit,
 			Arguments:     c.RequestArgumentsLimit,
@@ -83,4 +79,9 @@ func settings(c *config.Pool) topology.Settings {
 			ServerQueue:   c.ServerQueueLimit,
 		},
 	}
+	if c.Redis {
+		s.Protocol = topology.Redis
+		s.Auth, s.User, s.Database, s.FirstKey = c.RedisAuth, c.RedisUser, c.RedisDB, c.FirstKey
+	}
+	return s
 }

@@ -112,6 +112,9 @@ cashew: {memory_limit: 3mb}
 bb:
   listen: 127.0.0.1:2
   servers: /run/m.sock:3
+  on_server_error: miss
+  allow_commands: [flush_all]
+  redis_db: 5
 p:
   listen: /run/p.sock 0660
   hash: md5
@@ -143,7 +146,8 @@ p:
 		t.Fatalf("%+v", s)
 	}
 	want := topology.Settings{
-		Timeout: 1 * time.Millisecond, ConnectTimeout: 2 * time.Millisecond, ClientIdleTimeout: 3 * time.Millisecond,
+		Protocol: topology.Redis,
+		Timeout:  1 * time.Millisecond, ConnectTimeout: 2 * time.Millisecond, ClientIdleTimeout: 3 * time.Millisecond,
 		ClientConnections: 5, ServerConnections: 6, Preconnect: true, ClientKeepAlive: true,
 		Auth: "secret", User: "worker", Database: 7, FirstKey: true,
 		Limits: topology.Limits{
@@ -155,7 +159,11 @@ p:
 	if diff := cmp.Diff(want, p.Settings); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
-	noZero(t, "Settings", reflect.ValueOf(p.Settings))
+	memcached := s.Pools[1].Settings
+	if memcached.Database != 0 {
+		t.Error("a memcached pool has a database")
+	}
+	noZero(t, "Settings", reflect.ValueOf(p.Settings), reflect.ValueOf(memcached))
 	wantListen := topology.Listen{Network: "unix", Address: "/run/p.sock", Mode: 0o660, Backlog: 4, ReusePort: true}
 	if diff := cmp.Diff(wantListen, p.Listen); diff != "" {
 		t.Errorf("listen (-want +got):\n%s", diff)
@@ -164,24 +172,25 @@ p:
 	if diff := cmp.Diff(wantServer, *p.Servers[0]); diff != "" {
 		t.Errorf("server (-want +got):\n%s", diff)
 	}
-	if p.Protocol != topology.Redis || s.Pools[1].Protocol != topology.Memcached {
-		t.Error("the protocols are wrong")
+	if s.Pools[1].Protocol != topology.Memcached {
+		t.Error("the second pool's protocol is wrong")
 	}
 	if want := (hashkit.Tag{Open: '<', Close: '>', Set: true}); p.HashTag != want || s.Pools[1].HashTag.Set {
 		t.Errorf("hash tags %+v and %+v", p.HashTag, s.Pools[1].HashTag)
 	}
 }
 
-// noZero finds a setting that topology has and Build, or this test, forgets.
-func noZero(t *testing.T, name string, v reflect.Value) {
+// noZero finds a setting that topology has and Build, or this test, forgets: it is zero in both of two
+// pools.
+func noZero(t *testing.T, name string, v, w reflect.Value) {
 	t.Helper()
 	if v.Kind() == reflect.Struct {
 		for i := range v.NumField() {
-			noZero(t, name+"."+v.Type().Field(i).Name, v.Field(i))
+			noZero(t, name+"."+v.Type().Field(i).Name, v.Field(i), w.Field(i))
 		}
 		return
 	}
-	if v.IsZero() {
+	if v.IsZero() && w.IsZero() {
 		t.Errorf("%s is not set", name)
 	}
 }

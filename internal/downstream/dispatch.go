@@ -5,6 +5,7 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/command"
 	"github.com/cashew-proxy/cashew/internal/fragment"
+	"github.com/cashew-proxy/cashew/internal/memcached"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/resp"
 	"github.com/cashew-proxy/cashew/internal/stats"
@@ -22,30 +23,6 @@ func (r *request) arg(i int) []byte {
 	return r.bytes[a.Off : a.Off+a.Len]
 }
 
-// request dispatches a request that came whole.
-func (s *Session) request(b []byte, p *resp.RequestParser) {
-	r := request{bytes: b, args: p.Args}
-	if p.Inline {
-		s.inlineRequest(b)
-		return
-	}
-	s.dispatch(&r)
-}
-
-// requestOwned dispatches a request that had to be stored, and disposes of where it was.
-func (s *Session) requestOwned(p *partial) {
-	if p.parser.Inline {
-		s.inlineRequest(p.buf)
-	} else {
-		r := request{bytes: p.buf, args: p.parser.Args, owned: true}
-		s.dispatch(&r)
-		if !r.owned {
-			p.buf = nil // it was taken
-		}
-	}
-	s.desk.putPartial(p)
-}
-
 // inlineRequest dispatches the request that an inline command stands for.
 func (s *Session) inlineRequest(line []byte) {
 	d := s.desk
@@ -55,7 +32,7 @@ func (s *Session) inlineRequest(line []byte) {
 		return
 	}
 	d.line = b[:0]
-	lim := s.limits()
+	lim := s.redisLimits()
 	lim.Unauthenticated = false // the length of the line is what bounds it
 	if len(b) == 0 {
 		return
@@ -175,7 +152,7 @@ func (s *Session) overMemory() bool {
 		return false
 	}
 	s.counters.Inc(stats.MemoryRefused)
-	s.answerLocally(resp.AppendError(d.scratch[:0], "ERR "+message.ErrMemory.Text))
+	s.answerLocally(s.dialect.appendError(d.scratch[:0], message.ErrMemory))
 	return true
 }
 
@@ -215,17 +192,26 @@ func (s *Session) split(spec *command.Spec, r *request) {
 		return
 	}
 	g := d.splitter.Split(d.Pool, spec.Shape, spec.Name, r.bytes, r.args[1:], servers, len(s.Pool.Servers))
+	s.sendGroup(g, nil)
+}
+
+// sendGroup takes a place in line for a split request and sends its fragments. r is nil in Redis.
+func (s *Session) sendGroup(g *fragment.Group, r *memcached.Request) {
 	s.counters.Inc(stats.SplitRequests)
 	s.counters.Add(stats.Fragments, uint64(len(g.Fragments)))
-	seq := s.inFlight.push(&s.desk.rings, entry{group: g})
+	e := entry{group: g}
+	if r != nil {
+		e.remember(r)
+	}
+	seq := s.inFlight.push(&s.desk.rings, e)
 	for i := range g.Fragments {
-		f := &g.Fragments[i]
 		t := message.Ticket{Client: s.ID, Sequence: seq, Fragment: uint32(i)}
-		b := f.Request
-		f.Request = nil
-		if err := d.Owner.Send(s, f.Server, t, b, true); err != nil {
-			s.Fail(t, err) // the group is gone; what was sent of it is answered to nobody
-			return
+		b, owned := g.Take(i)
+		if err := s.desk.Owner.Send(s, g.Fragments[i].Server, t, b, owned); err != nil {
+			s.Fail(t, err)
+			if e := s.inFlight.find(seq); e == nil || e.group != g {
+				return // the group is gone; what was sent of it is answered to nobody
+			}
 		}
 	}
 }

@@ -1,12 +1,34 @@
 package downstream
 
-import "github.com/cashew-proxy/cashew/internal/fragment"
+import (
+	"github.com/cashew-proxy/cashew/internal/fragment"
+	"github.com/cashew-proxy/cashew/internal/memcached"
+)
 
 // entry is one request's place in line.
 type entry struct {
 	body  []byte          // a pool buffer with what has come of the answer, if it had to wait
 	group *fragment.Group // of a split request that awaits fragments
 	state entryState
+	hush  hush
+	op    memcached.Op // where hush, or a failure, needs it
+}
+
+// hush is whether the client wants to see an answer.
+type hush uint8
+
+const (
+	heard  hush = iota // it sees it
+	unsure             // it was told to see no news: the first bytes will tell
+	hidden             // it does not
+)
+
+// remember notes what is needed of a request of memcached when its answer comes.
+func (e *entry) remember(r *memcached.Request) {
+	e.op = r.Op
+	if r.Silent {
+		e.hush = unsure
+	}
 }
 
 type entryState uint8
@@ -59,7 +81,8 @@ func (f *fifo) find(seq uint32) *entry {
 
 // pop removes the first entry, which must own nothing any more.
 func (f *fifo) pop() {
-	f.ring[f.head&uint32(len(f.ring)-1)].state = waiting
+	e := &f.ring[f.head&uint32(len(f.ring)-1)]
+	e.state, e.hush, e.op = waiting, heard, memcached.Unknown
 	f.head++
 	f.n--
 }

@@ -9,16 +9,6 @@ import (
 	"github.com/cashew-proxy/cashew/internal/stats"
 )
 
-// limits are the parser's, for the session as it is now.
-func (s *Session) limits() resp.Limits {
-	return resp.Limits{
-		Bytes:           s.Pool.RequestBytes,
-		Arguments:       s.Pool.Arguments,
-		Inline:          s.Pool.InlineBytes,
-		Unauthenticated: !s.authed,
-	}
-}
-
 // directSize is how much of an argument must be missing for it to be read past the shared buffer.
 const directSize = 32 << 10
 
@@ -30,7 +20,7 @@ func (s *Session) Space(scratch []byte) []byte {
 	if p == nil {
 		return scratch
 	}
-	missing := p.parser.Missing(len(p.buf))
+	missing := s.dialect.missing(p)
 	if missing < directSize {
 		return scratch
 	}
@@ -63,7 +53,7 @@ func (d *Desk) room(n int) bool {
 func (s *Session) refuseMemory() {
 	s.counters.Inc(stats.MemoryRefused)
 	s.desk.Owner.ClientEvent(s, Overflowed, "memory_limit reached")
-	s.protocolEnd("ERR " + message.ErrMemory.Text)
+	s.protocolEnd(message.ErrMemory)
 }
 
 // Received takes bytes from the client, borrowed, or read to where Space said.
@@ -74,33 +64,12 @@ func (s *Session) Received(b []byte) {
 		return
 	}
 	if s.partial != nil {
-		if b = s.receivedMore(b); b == nil {
-			s.afterRead()
-			return
-		}
+		b = s.receivedMore(b)
 	}
-	lim := s.limits()
-	for len(b) > 0 {
-		n, err := d.parser.Next(b, &lim)
-		if err != nil {
-			d.parser.Reset()
-			s.protocolError(err)
-			break
+	if len(b) > 0 {
+		if b = s.dialect.requests(s, b); len(b) > 0 {
+			s.keep(b)
 		}
-		if n == 0 {
-			s.keep(b, &d.parser)
-			break
-		}
-		if s.forward(b[:n], d.parser.Args) {
-			b = b[n:]
-			continue
-		}
-		s.request(b[:n], &d.parser)
-		if s.ending {
-			break
-		}
-		lim.Unauthenticated = !s.authed
-		b = b[n:]
 	}
 	s.afterRead()
 }
@@ -118,11 +87,11 @@ func (s *Session) afterRead() {
 }
 
 // keep stores the beginning of a request, and takes over how far it was parsed.
-func (s *Session) keep(b []byte, at *resp.RequestParser) {
+func (s *Session) keep(b []byte) {
 	d := s.desk
 	p := d.getPartial()
 	p.buf = append(d.Pool.Get(len(b)), b...)
-	p.parser, *at = *at, p.parser
+	s.dialect.takeOver(d, p)
 	p.charge(d.Pool)
 	s.partial = p
 }
@@ -131,14 +100,13 @@ func (s *Session) keep(b []byte, at *resp.RequestParser) {
 // is nothing more to parse.
 func (s *Session) receivedMore(b []byte) []byte {
 	p := s.partial
-	lim := s.limits()
 	used := 0
 	if s.direct == toPartial { // b lies behind p.buf already, and ends with the request at the latest
 		p.buf = p.buf[:len(p.buf)+len(b)]
 		used = len(b)
 	}
 	for {
-		n, err := p.parser.Next(p.buf, &lim)
+		n, err := s.dialect.resume(s, p)
 		if err != nil {
 			s.protocolError(err)
 			return nil
@@ -148,7 +116,8 @@ func (s *Session) receivedMore(b []byte) []byte {
 			rest := b[used-(len(p.buf)-n):]
 			p.buf = p.buf[:n]
 			s.partial = nil
-			s.requestOwned(p)
+			s.dialect.stored(s, p)
+			s.desk.putPartial(p)
 			if s.ending || len(rest) == 0 {
 				return nil
 			}
@@ -159,7 +128,7 @@ func (s *Session) receivedMore(b []byte) []byte {
 			return nil
 		}
 		// Only what the request is known to miss is copied, or a little more.
-		more := min(len(b)-used, max(p.parser.Missing(len(p.buf)), 256))
+		more := min(len(b)-used, max(s.dialect.missing(p), 256))
 		if !s.store(b[used : used+more]) {
 			return nil
 		}
@@ -194,7 +163,7 @@ func (d *Desk) getPartial() *partial {
 // charge counts the list of arguments as memory in use: where they are short it is several times
 // their bytes.
 func (p *partial) charge(pool *bytebuf.Pool) {
-	size := int64(cap(p.parser.Args)) * int64(unsafe.Sizeof(resp.Arg{}))
+	size := int64(cap(p.redis.Args)+cap(p.memcached.Tokens)) * int64(unsafe.Sizeof(resp.Arg{}))
 	pool.Charge(size - p.charged)
 	p.charged = size
 }
@@ -213,28 +182,29 @@ func (d *Desk) putPartial(p *partial) {
 	p.buf = nil
 	d.Pool.Charge(-p.charged)
 	p.charged = 0
-	p.parser.Reset()
-	if n := cap(p.parser.Args); n > longArgs || n > shortArgs && len(d.partials) >= withLongArgs {
-		p.parser.Args = nil
+	p.redis.Reset()
+	p.memcached.Reset()
+	if n := cap(p.redis.Args) + cap(p.memcached.Tokens); n > longArgs || n > shortArgs && len(d.partials) >= withLongArgs {
+		p.redis.Args, p.memcached.Tokens = nil, nil
 	}
 	if len(d.partials) < freePartials {
 		d.partials = append(d.partials, p)
 	}
 }
 
-// protocolError answers what is no request with Redis' error, and ends the session.
+// protocolError answers what is no request with the protocol's error, and ends the session.
 func (s *Session) protocolError(err error) {
 	s.counters.Inc(stats.ClientErrors)
 	s.desk.Owner.ClientEvent(s, ProtocolError, err.Error())
-	s.protocolEnd("ERR " + err.Error())
+	s.protocolEnd(err)
 }
 
 // protocolEnd gives a last error in its turn.
-func (s *Session) protocolEnd(text string) {
+func (s *Session) protocolEnd(err error) {
 	if s.partial != nil {
 		s.desk.putPartial(s.partial)
 		s.partial = nil
 	}
-	s.answerLocally(resp.AppendError(s.desk.scratch[:0], text))
+	s.answerLocally(s.dialect.appendError(s.desk.scratch[:0], err))
 	s.end()
 }

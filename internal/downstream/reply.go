@@ -4,7 +4,6 @@ import (
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/fragment"
 	"github.com/cashew-proxy/cashew/internal/message"
-	"github.com/cashew-proxy/cashew/internal/resp"
 	"github.com/cashew-proxy/cashew/internal/stats"
 )
 
@@ -39,6 +38,9 @@ func (s *Session) Reply(t message.Ticket, b []byte, last bool) {
 	case e.group != nil:
 		s.replyFragment(e, t, b, last)
 		return
+	case e.hush != heard:
+		s.replyHushed(e, t, b, last)
+		return
 	case t.Sequence != s.inFlight.head:
 		s.replyLater(e, b, last)
 		return
@@ -60,7 +62,7 @@ func (s *Session) Reply(t message.Ticket, b []byte, last bool) {
 // reports false, and has taken none, if one of them is not simply awaited.
 func (s *Session) Replies(t message.Ticket, b []byte, count uint32) bool {
 	for i := range count {
-		if e := s.inFlight.find(t.Sequence + i); e == nil || e.state != waiting || e.group != nil || e.body != nil {
+		if e := s.inFlight.find(t.Sequence + i); e == nil || e.state != waiting || e.group != nil || e.body != nil || e.hush != heard {
 			return false
 		}
 	}
@@ -97,15 +99,54 @@ func (s *Session) replyLater(e *entry, b []byte, last bool) {
 	s.holdForOutput()
 }
 
+// replyHushed takes the answer to a request whose client may not want to see it.
+func (s *Session) replyHushed(e *entry, t message.Ticket, b []byte, last bool) {
+	if e.hush == unsure {
+		s.replyLater(e, b, last)
+		if len(e.body) < statusSize {
+			return
+		}
+		s.decide(e)
+	} else if last {
+		e.state = answered
+	}
+	if t.Sequence == s.inFlight.head {
+		s.advance()
+	}
+}
+
+// statusSize is how many bytes of an answer tell what it is.
+const statusSize = 2
+
+// decide is called when enough of an answer has come to know whether the client wants to see it.
+func (s *Session) decide(e *entry) {
+	if e.op.Hushes(e.body) {
+		e.hush = hidden
+		s.drop(e)
+		return
+	}
+	e.hush = heard
+}
+
 // replyFragment gives a fragment's reply to its group, and answers when the group can.
 func (s *Session) replyFragment(e *entry, t message.Ticket, b []byte, last bool) {
-	d := s.desk
 	s.stored += int64(len(b))
-	switch e.group.Reply(d.Pool, int(t.Fragment), b, last) {
+	s.settle(e, t, e.group.Reply(s.desk.Pool, int(t.Fragment), b, last))
+}
+
+// settle answers a split request when its group can.
+func (s *Session) settle(e *entry, t message.Ticket, o fragment.Outcome) {
+	d := s.desk
+	switch o {
 	case fragment.Waiting:
 		s.holdForOutput()
 	case fragment.Failed:
-		reply := e.group.AppendError(d.scratch[:0], int(t.Fragment), "ERR "+message.ErrReply.Text)
+		reply := e.group.Refusal(int(t.Fragment))
+		if reply == nil {
+			reply = s.dialect.appendError(d.scratch[:0], message.ErrReply)
+		} else {
+			reply = append(d.scratch[:0], reply...)
+		}
 		d.keepScratch(reply)
 		s.counters.Inc(stats.ForwardErrors)
 		s.answer(e, t, reply)
@@ -116,6 +157,9 @@ func (s *Session) replyFragment(e *entry, t message.Ticket, b []byte, last bool)
 		s.stored += int64(len(e.body)) - g.Buffered()
 		d.splitter.Put(d.Pool, g)
 		e.state = answered
+		if e.hush == unsure {
+			s.decide(e)
+		}
 		s.advance()
 	}
 }
@@ -135,9 +179,32 @@ func (s *Session) Fail(t message.Ticket, err error) {
 		return
 	}
 	d := s.desk
-	reply := resp.AppendError(d.scratch[:0], "ERR "+err.Error())
+	if s.Pool.MissOnFailure && s.failAsMiss(e, t) {
+		return
+	}
+	reply := s.dialect.appendError(d.scratch[:0], err)
 	d.keepScratch(reply)
 	s.answer(e, t, reply)
+}
+
+// failAsMiss answers a request for values whose server has failed as if it had none. It reports false
+// for other requests.
+func (s *Session) failAsMiss(e *entry, t message.Ticket) bool {
+	if g := e.group; g != nil {
+		s.stored -= g.Buffered()
+		o, ok := g.Miss(s.desk.Pool, int(t.Fragment))
+		s.stored += g.Buffered()
+		if ok {
+			s.settle(e, t, o)
+		}
+		return ok
+	}
+	miss := e.op.Miss()
+	if miss == "" {
+		return false
+	}
+	s.answer(e, t, append(s.desk.scratch[:0], miss...))
+	return true
 }
 
 // keepScratch keeps the buffer of a local reply for the next one, unless it has become large.
@@ -150,9 +217,14 @@ func (d *Desk) keepScratch(b []byte) {
 // answer puts a whole answer in the place of whatever the entry waited for.
 func (s *Session) answer(e *entry, t message.Ticket, reply []byte) {
 	s.drop(e)
-	e.body = append(s.desk.Pool.Get(len(reply)), reply...)
 	e.state = answered
-	s.stored += int64(len(reply))
+	if e.hush != hidden {
+		e.body = append(s.desk.Pool.Get(len(reply)), reply...)
+		s.stored += int64(len(reply))
+	}
+	if e.hush == unsure {
+		s.decide(e)
+	}
 	if t.Sequence == s.inFlight.head {
 		s.advance()
 	}
@@ -178,7 +250,7 @@ func (s *Session) advance() {
 	d := s.desk
 	for s.inFlight.n > 0 {
 		e := s.inFlight.at(0)
-		if e.body != nil {
+		if e.body != nil && e.hush == heard {
 			s.deliver(e)
 		}
 		if e.state != answered {
@@ -218,7 +290,7 @@ func (s *Session) deliver(e *entry) {
 // looked at or wait.
 func (s *Session) Room(t message.Ticket, want int) []byte {
 	e := s.inFlight.find(t.Sequence)
-	if e == nil || e.state == answered || e.group != nil || t.Sequence != s.inFlight.head {
+	if e == nil || e.state == answered || e.group != nil || e.hush != heard || t.Sequence != s.inFlight.head {
 		return nil
 	}
 	return s.out.Reserve(s.desk.Pool, want)

@@ -15,6 +15,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/fragment"
+	"github.com/cashew-proxy/cashew/internal/memcached"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/resp"
 	"github.com/cashew-proxy/cashew/internal/route"
@@ -57,20 +58,24 @@ type Desk struct {
 	Pool   *bytebuf.Pool
 	Router *route.Router
 	Now    clock.Instant // of the current call
+	// Started is when the engine was.
+	Started clock.Instant
 	// MemoryLimit bounds Pool.InUse; 0 is no bound.
 	MemoryLimit int64
 	// Held says that some client is not read from because of memory. The engine clears it.
 	Held bool
 
-	splitter fragment.Splitter
-	parser   resp.RequestParser // for requests that come whole
-	partials []*partial         // free list
-	servers  []int32            // scratch of split
-	keys     []int              // scratch of same-server commands
-	scratch  []byte             // scratch of local replies
-	rings    rings
-	inline   resp.RequestParser // for what inline commands stand for
-	line     []byte             // scratch of the same
+	splitter  fragment.Splitter
+	redis     resp.RequestParser // for requests that come whole
+	memcached memcached.RequestParser
+	partials  []*partial // free list
+	servers   []int32    // scratch of split
+	keys      []int      // scratch of same-server commands
+	scratch   []byte     // scratch of local replies
+	key       []byte     // scratch of keys in base64
+	rings     rings
+	inline    resp.RequestParser // for what inline commands stand for
+	line      []byte             // scratch of the same
 }
 
 // hold is a reason not to read from a client.
@@ -103,6 +108,7 @@ type Session struct {
 	Turn uint32
 
 	Pool     *topology.Pool
+	dialect  dialect
 	desk     *Desk
 	counters *stats.Block
 
@@ -118,6 +124,7 @@ type Session struct {
 	active  clock.Instant // when the client last sent something
 	drained clock.Instant // when it last accepted something, or output began to wait
 	big     []bigReply
+	skip    int64 // bytes that the client will send and nobody wants: the data of a refused request
 	// Bytes ever put into the output, and sent of it.
 	appended, sent uint64
 
@@ -136,23 +143,24 @@ const (
 // partial is a request that has not come whole: its bytes in a pool buffer, and how far they were
 // parsed.
 type partial struct {
-	buf     []byte
-	parser  resp.RequestParser
-	charged int64 // bytes of the parser's arguments that are counted as in use
+	buf       []byte
+	redis     resp.RequestParser // one of the two is in use
+	memcached memcached.RequestParser
+	charged   int64 // bytes of the parsers' arguments that are counted as in use
 }
 
 // Open starts a session for a client that was just accepted. A client above the pool's bound is told
 // so and closed.
 func (s *Session) Open(d *Desk, id message.ConnID, pool *topology.Pool, counters *stats.Block, full bool) {
 	queue, ring := s.out, s.inFlight
-	*s = Session{ID: id, Pool: pool, desk: d, counters: counters, out: queue, inFlight: ring}
+	*s = Session{ID: id, Pool: pool, dialect: dialectOf(pool), desk: d, counters: counters, out: queue, inFlight: ring}
 	s.active, s.drained = d.Now, d.Now
 	s.authed = pool.Auth == ""
 	counters.Inc(stats.ClientsAccepted)
 	if full {
 		counters.Inc(stats.ClientsRefused)
 		d.Owner.ClientEvent(s, Refused, "client_connections reached")
-		s.answerLocally(append(d.scratch[:0], "-ERR max number of clients reached\r\n"...))
+		s.answerLocally(append(d.scratch[:0], s.dialect.full()...))
 		s.end()
 		return
 	}

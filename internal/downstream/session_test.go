@@ -46,7 +46,8 @@ func newSession(t *testing.T) (*Session, *post, *bytebuf.Pool) {
 	if !ok {
 		t.Fatal("no hash fnv1a_32")
 	}
-	p := &topology.Pool{Protocol: topology.Redis, Hash: h, Distribution: ring.Modula}
+	p := &topology.Pool{Hash: h, Distribution: ring.Modula}
+	p.Protocol = topology.Redis
 	p.Limits = topology.Limits{RequestBytes: 1 << 20, Arguments: 1 << 10, InlineBytes: 1 << 10, ClientOutput: 1 << 20}
 	var nodes []ring.Node
 	for i := range 2 {

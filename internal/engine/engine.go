@@ -139,6 +139,7 @@ func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, co
 // Start dials the servers of the pools that want it.
 func (e *Engine) Start(now clock.Instant) {
 	e.begin(now)
+	e.desk.Started = now
 	for i, p := range e.snapshot.Pools {
 		if !p.Preconnect {
 			continue

@@ -20,9 +20,9 @@ import (
 // one can tell by looking at a key where it lives.
 func snapshot(t testing.TB, line string) *topology.Snapshot {
 	t.Helper()
-	p := &topology.Pool{Name: "pool", Protocol: topology.Redis, Distribution: ring.Modula}
+	p := &topology.Pool{Name: "pool", Distribution: ring.Modula}
 	s := &topology.Snapshot{Epoch: 1, Pools: []*topology.Pool{p}}
-	p.ServerConnections = 1
+	p.Protocol, p.ServerConnections = topology.Redis, 1
 	p.Limits = topology.Limits{
 		RequestBytes: 512 << 20, Arguments: 1 << 20, InlineBytes: 64 << 10, Nesting: 8,
 		ClientOutput: 4 << 20, ServerQueue: 8 << 20,
@@ -68,6 +68,12 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.ServerConnections = number(t, v)
 	case "preconnect":
 		p.Preconnect = true
+	case "memcached":
+		p.Protocol = topology.Memcached
+	case "miss":
+		p.MissOnFailure = true
+	case "flush_all":
+		p.FlushAll = true
 	case "first_key":
 		p.FirstKey = true
 	case "auth":

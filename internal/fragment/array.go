@@ -4,7 +4,7 @@ import "github.com/cashew-proxy/cashew/internal/resp"
 
 // arrayShape is MGET: each server answers with an array of its keys' values, and the client gets one
 // array in the order of its keys.
-var arrayShape = shape{step: 1, accept: acceptArray, append: appendArray}
+var arrayShape = shape{step: 1, accept: acceptArray, append: appendArray, refusal: redisError}
 
 // acceptArray checks that the reply has one value or nil for every key of the fragment, and leaves
 // the cursor at the first.

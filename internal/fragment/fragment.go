@@ -3,20 +3,24 @@
 //
 // It is told the server of each key and sends nothing itself. A Group is one split request in
 // flight; a Splitter makes them. Both are loop-confined. One file per shape: array.go for MGET,
-// pairs.go for MSET, sum.go for DEL, UNLINK, TOUCH and EXISTS.
+// pairs.go for MSET, sum.go for DEL, UNLINK, TOUCH and EXISTS, values.go for memcached's get.
 package fragment
 
 import (
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
-	"github.com/cashew-proxy/cashew/internal/resp"
 )
 
 // shape is what distinguishes the kinds of split requests.
 type shape struct {
-	step   int // arguments per key: the key and what belongs to it
+	step   int  // arguments per key: the key and what belongs to it
+	keeps  bool // fragments keep their requests: the reply is read by them
 	accept func(g *Group, f *Fragment) bool
 	append func(g *Group, dst []byte) []byte
+	// refusal tells whether a reply is one of the protocol's errors.
+	refusal func(reply []byte) bool
 }
+
+func redisError(reply []byte) bool { return len(reply) > 0 && reply[0] == '-' }
 
 // Group is one request in fragments.
 type Group struct {
@@ -26,17 +30,33 @@ type Group struct {
 	keys    int
 	waiting int     // fragments without a whole reply
 	sum     int64   // of the replies that are numbers
+	extra   int     // bytes of the client's reply beyond the servers'
 	of      []int32 // the fragment of each key, where the order of keys matters
 }
 
 // Fragment is the part of a request that goes to one server.
 type Fragment struct {
 	Server  int
-	Request []byte // a pool buffer; whoever sends it takes it and sets nil
+	Request []byte // a pool buffer, see Take
 
 	keys   int
 	reply  []byte // a pool buffer with what has come of the reply
 	cursor int    // in reply: the next element
+	asked  int    // in Request, where it is kept: the next key
+	next   int32  // the fragment that takes the server's keys since this one is full; 0 for none
+	label  string // what its part of the reply is marked with
+}
+
+// Take returns the request of fragment i. If owned, it goes to whoever sends it; otherwise it is
+// borrowed until the group ends.
+func (g *Group) Take(i int) (request []byte, owned bool) {
+	f := &g.Fragments[i]
+	request = f.Request
+	if g.shape.keeps {
+		return request, false
+	}
+	f.Request = nil
+	return request, true
 }
 
 // Outcome is what a fragment's reply does to its group.
@@ -71,7 +91,7 @@ func (g *Group) Reply(pool *bytebuf.Pool, i int, b []byte, last bool) Outcome {
 
 // Coalesce returns the client's reply in a pool buffer. The group must be complete.
 func (g *Group) Coalesce(pool *bytebuf.Pool) []byte {
-	size := maxHeader
+	size := maxHeader + g.extra
 	for i := range g.Fragments {
 		size += len(g.Fragments[i].reply)
 	}
@@ -82,13 +102,13 @@ func (g *Group) Coalesce(pool *bytebuf.Pool) []byte {
 // header of an array, or a number.
 const maxHeader = 24
 
-// AppendError appends the error that fragment i's server answered with, or the one that stands for
-// an answer of the wrong kind.
-func (g *Group) AppendError(dst []byte, i int, nonsense string) []byte {
-	if r := g.Fragments[i].reply; len(r) > 0 && r[0] == '-' {
-		return append(dst, r...)
+// Refusal is the error that fragment i's server answered with, borrowed; nil if the answer was of the
+// wrong kind.
+func (g *Group) Refusal(i int) []byte {
+	if r := g.Fragments[i].reply; g.shape.refusal(r) {
+		return r
 	}
-	return resp.AppendError(dst, nonsense)
+	return nil
 }
 
 // Buffered is the number of bytes of replies that the group holds.
@@ -108,5 +128,5 @@ func (g *Group) release(pool *bytebuf.Pool) {
 		*f = Fragment{}
 	}
 	g.Fragments, g.of = g.Fragments[:0], g.of[:0]
-	g.shape, g.keys, g.waiting, g.sum = nil, 0, 0, 0
+	g.shape, g.keys, g.waiting, g.sum, g.extra = nil, 0, 0, 0, 0
 }

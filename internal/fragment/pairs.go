@@ -2,7 +2,7 @@ package fragment
 
 // pairsShape is MSET: keys with their values, every server answers +OK, and so does the client's
 // reply. As with every proxy that splits, the whole is not atomic.
-var pairsShape = shape{step: 2, accept: acceptOK, append: appendOK}
+var pairsShape = shape{step: 2, accept: acceptOK, append: appendOK, refusal: redisError}
 
 func acceptOK(_ *Group, f *Fragment) bool { return len(f.reply) > 0 && f.reply[0] == '+' }
 

@@ -8,7 +8,7 @@ import (
 
 // sumShape is DEL, UNLINK, TOUCH and EXISTS: every server answers with a number, the client gets
 // their sum.
-var sumShape = shape{step: 1, accept: acceptNumber, append: appendSum}
+var sumShape = shape{step: 1, accept: acceptNumber, append: appendSum, refusal: redisError}
 
 func acceptNumber(g *Group, f *Fragment) bool {
 	if len(f.reply) < 4 || f.reply[0] != ':' {

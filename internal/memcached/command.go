@@ -181,3 +181,15 @@ func (op Op) Hushes(reply []byte) bool {
 	}
 	return true
 }
+
+// Miss is the reply of a server that lacks what the command reads; "" for commands that write or read no
+// value.
+func (op Op) Miss() string {
+	switch op {
+	case Get, Gets, Gat, Gats:
+		return noValues + "\r\n"
+	case MetaGet:
+		return "EN\r\n"
+	}
+	return ""
+}

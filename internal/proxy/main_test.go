@@ -31,10 +31,10 @@ func snapshot(t *testing.T, pools ...[]string) *topology.Snapshot {
 	s := &topology.Snapshot{Epoch: 1}
 	for i, servers := range pools {
 		p := &topology.Pool{
-			Name: fmt.Sprintf("pool%d", i), Index: i, Protocol: topology.Redis, Hash: hash, Distribution: ring.Modula,
+			Name: fmt.Sprintf("pool%d", i), Index: i, Hash: hash, Distribution: ring.Modula,
 			Listen: topology.Listen{Network: "tcp", Address: "127.0.0.1:0"},
 		}
-		p.ServerConnections = 1
+		p.Protocol, p.ServerConnections = topology.Redis, 1
 		p.Limits = topology.Limits{
 			RequestBytes: 1 << 20, Arguments: 1 << 10, InlineBytes: 1 << 10, Nesting: 8,
 			ClientOutput: 1 << 20, ServerQueue: 1 << 20,

@@ -217,9 +217,10 @@ func DefaultLimits() topology.Limits {
 // newSnapshot is the topology of the run: one pool.
 func newSnapshot(c *Config) *topology.Snapshot {
 	p := &topology.Pool{
-		Name: "sim", Protocol: topology.Redis, Distribution: ring.Ketama, Hash: hashkit.FNV1a_64,
+		Name: "sim", Distribution: ring.Ketama, Hash: hashkit.FNV1a_64,
 		Settings: topology.Settings{
-			Timeout: c.Timeout, ConnectTimeout: c.ConnectTimeout, ServerConnections: c.ServerConnections,
+			Protocol: topology.Redis,
+			Timeout:  c.Timeout, ConnectTimeout: c.ConnectTimeout, ServerConnections: c.ServerConnections,
 			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, FirstKey: c.FirstKey, Limits: c.Limits,
 		},
 	}

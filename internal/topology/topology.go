@@ -17,8 +17,8 @@ type Protocol uint8
 
 // The protocols.
 const (
-	Memcached Protocol = iota
-	Redis
+	Redis Protocol = iota
+	Memcached
 )
 
 // Snapshot is one consistent topology.
@@ -32,11 +32,10 @@ type Snapshot struct {
 
 // Pool is a listener's servers with one protocol, one distribution and one set of settings.
 type Pool struct {
-	Name     string
-	Index    int // position in Snapshot.Pools
-	Protocol Protocol
-	Listen   Listen
-	Servers  []*Server // in twemproxy's order: by length of the ring name, then by bytes
+	Name    string
+	Index   int // position in Snapshot.Pools
+	Listen  Listen
+	Servers []*Server // in twemproxy's order: by length of the ring name, then by bytes
 
 	Distribution ring.Distribution
 	Hash         hashkit.Func
@@ -70,6 +69,8 @@ type Server struct {
 
 // Settings are a pool's settings that the data plane obeys. Durations of zero mean "none".
 type Settings struct {
+	Protocol Protocol
+
 	Timeout           time.Duration // a request's time from its arrival to its reply
 	ConnectTimeout    time.Duration // dial and handshake of a server connection
 	ClientIdleTimeout time.Duration
@@ -81,6 +82,10 @@ type Settings struct {
 	Auth     string // password that clients must give, and that servers are given; "" is none
 	User     string // user name that goes with Auth; "" is the server's default user
 	Database int    // database of every server connection
+
+	// MissOnFailure has keys of a memcached that failed be missing, instead of an error.
+	MissOnFailure bool
+	FlushAll      bool // flush_all is served, for every server of the pool
 
 	FirstKey bool // commands with keys on several servers go to the first key's, unchecked
 

@@ -18,7 +18,6 @@ import (
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/message"
-	"github.com/cashew-proxy/cashew/internal/resp"
 	"github.com/cashew-proxy/cashew/internal/stats"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
@@ -117,13 +116,13 @@ type Conn struct {
 	fifo    fifo
 	spare   []entry // a second ring, in use while the first is being failed
 	expired uint32  // entries at the front that have timed out: orphans all
-	parser  resp.ReplyParser
+	parser  replyParser
 }
 
 // New returns a closed connection.
 func New(owner Owner, pool *bytebuf.Pool, server *topology.Server, set *topology.Settings, counters *stats.Block) *Conn {
 	c := &Conn{owner: owner, pool: pool, Server: server, set: set, counters: counters}
-	c.parser.Nesting = set.Nesting
+	c.parser.configure(set)
 	return c
 }
 
@@ -233,6 +232,9 @@ func (c *Conn) Connected(now clock.Instant, err error) {
 // appendGreeting queues AUTH and SELECT, in this order, and returns how many replies they will have.
 func (c *Conn) appendGreeting() (replies int) {
 	c.greetTail = 0
+	if c.set.Protocol == topology.Memcached {
+		return 0
+	}
 	if c.set.Auth != "" {
 		words := []string{"AUTH", c.set.Auth}
 		if c.set.User != "" {
@@ -280,9 +282,9 @@ func (c *Conn) Sent(n int) {
 // Space returns where the next bytes should be read to: memory of the client that waits for the
 // bulk string being received if much of it is missing, else scratch.
 func (c *Conn) Space(scratch []byte) []byte {
-	if c.state == ready && c.fifo.n > 0 && c.parser.Bulk() >= directRead {
+	if c.state == ready && c.fifo.n > 0 && c.parser.bulk() >= directRead {
 		if e := c.fifo.at(0); e.ticket.Client != 0 {
-			if room := c.owner.Room(e.ticket, c.parser.Bulk()); room != nil {
+			if room := c.owner.Room(e.ticket, c.parser.bulk()); room != nil {
 				c.direct = true
 				return room
 			}
@@ -312,7 +314,7 @@ func (c *Conn) Received(now clock.Instant, b []byte) {
 			b = b[n:]
 			continue
 		}
-		n, done, err := c.parser.Next(b)
+		n, done, err := c.parser.next(b)
 		e := c.fifo.at(0)
 		if err != nil || e.end > c.sentTo {
 			c.fail(message.ErrReply)
@@ -326,7 +328,7 @@ func (c *Conn) Received(now clock.Instant, b []byte) {
 // answerRun is the fast path of pipelines: short replies for consecutive requests of one client are
 // passed on at once. It returns how many bytes that were, 0 if there are not at least two of them.
 func (c *Conn) answerRun(b []byte) int {
-	if c.fifo.n < 2 || c.expired > 0 || c.parser.Begun() {
+	if c.fifo.n < 2 || c.expired > 0 || c.parser.begun() {
 		return 0
 	}
 	first := c.fifo.at(0).ticket
@@ -335,7 +337,7 @@ func (c *Conn) answerRun(b []byte) int {
 		if e := c.fifo.at(count); e.ticket != t || e.end > c.sentTo {
 			break
 		}
-		n := resp.Short(b[size:])
+		n := c.parser.short(b[size:])
 		if n == 0 {
 			break
 		}
@@ -376,7 +378,7 @@ func (c *Conn) answered() {
 func (c *Conn) receivedDirect(b []byte) {
 	c.direct = false
 	t := c.fifo.at(0).ticket
-	_, done, err := c.parser.Next(b)
+	_, done, err := c.parser.next(b)
 	if err != nil {
 		c.owner.Filled(t, 0, false)
 		c.fail(message.ErrReply)

@@ -23,8 +23,7 @@ func (c *Conn) fail(err error) {
 	c.queuedTo, c.sentTo, c.expired, c.greetLeft = 0, 0, 0, 0
 	c.large, c.largeEnd = 0, 0
 	c.refusal = nil
-	nesting := c.parser.Nesting
-	c.parser = resp.ReplyParser{Nesting: nesting}
+	c.parser.reset(c.set)
 
 	c.count(err)
 	if was != ready {
@@ -148,7 +147,7 @@ func (c *Conn) expireRequests(now clock.Instant) clock.Instant {
 // another.
 func (c *Conn) receivedGreeting(b []byte) []byte {
 	for len(b) > 0 && c.greetLeft > 0 {
-		n, done, err := c.parser.Next(b)
+		n, done, err := c.parser.next(b)
 		early := c.greet.Len() > 0 // an answer to what was not asked yet
 		if c.greetLeft == 2 {
 			early = c.greet.Len() > c.greetTail
@@ -185,7 +184,7 @@ const maxRefusal = 4096
 // Apply takes the settings of a new snapshot. What is in flight goes on.
 func (c *Conn) Apply(server *topology.Server, set *topology.Settings) {
 	c.Server, c.set = server, set
-	c.parser.Nesting = set.Nesting
+	c.parser.configure(set)
 }
 
 // Trim gives back what an idle connection does not need.

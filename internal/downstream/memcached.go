@@ -1,0 +1,266 @@
+package downstream
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/memcached"
+	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/stats"
+)
+
+// memcachedDialect is memcached's text and meta protocol.
+//
+// Every request that is forwarded has exactly one reply: the codec takes noreply and the flag q out of
+// it, and the entry in the client's FIFO remembers what the client is not to see (hush).
+type memcachedDialect struct{}
+
+// maxLine bounds the lines that a memcached takes however they are cut, but for those of get and gets
+// (memcached 1.6, proto_text.c, try_read_command_ascii): a longer one may make it hang up.
+const maxLine = 2048
+
+func (s *Session) memcachedLimits() memcached.Limits {
+	return memcached.Limits{Bytes: s.Pool.RequestBytes, Arguments: s.Pool.Arguments, Line: maxLine}
+}
+
+func (memcachedDialect) requests(s *Session, b []byte) []byte {
+	d := s.desk
+	p, lim := &d.memcached, s.memcachedLimits()
+	for len(b) > 0 && !s.ending {
+		if s.skip > 0 {
+			n := min(s.skip, int64(len(b)))
+			s.skip -= n
+			b = b[n:]
+			continue
+		}
+		n, err := p.Next(b, &lim)
+		if err != nil {
+			p.Reset()
+			s.protocolError(err)
+			return nil
+		}
+		if n == 0 {
+			return b
+		}
+		s.command(b[:n], &p.Request, false)
+		b = b[n:]
+	}
+	return nil
+}
+
+func (memcachedDialect) takeOver(d *Desk, p *partial) {
+	p.memcached, d.memcached = d.memcached, p.memcached
+}
+
+func (memcachedDialect) resume(s *Session, p *partial) (int, error) {
+	lim := s.memcachedLimits()
+	return p.memcached.Next(p.buf, &lim)
+}
+
+func (memcachedDialect) missing(p *partial) int { return p.memcached.Missing(len(p.buf)) }
+
+func (memcachedDialect) stored(s *Session, p *partial) {
+	if s.command(p.buf, &p.memcached.Request, true) {
+		p.buf = nil
+	}
+}
+
+func (memcachedDialect) appendError(dst []byte, err error) []byte {
+	var p *memcached.ProtocolError
+	if errors.As(err, &p) {
+		dst = append(dst, p.Text...)
+	} else {
+		dst = append(dst, "SERVER_ERROR "...)
+		dst = append(dst, err.Error()...)
+	}
+	return append(dst, "\r\n"...)
+}
+
+func (memcachedDialect) full() string { return "ERROR Too many open connections\r\n" }
+
+// command dispatches a whole request. If owned, b is a pool buffer, and taken says that it was given
+// away.
+func (s *Session) command(b []byte, r *memcached.Request, owned bool) (taken bool) {
+	s.counters.Inc(stats.Requests)
+	s.skip = r.Skip
+	if r.Problem != "" {
+		s.counters.Inc(stats.RefusedCommands)
+		if r.Op == memcached.Binary { // its client would not understand a line
+			s.answerLocally(memcached.AppendBinaryError(s.desk.scratch[:0], b))
+		} else {
+			s.tell(r, r.Problem)
+		}
+		return false
+	}
+	switch r.Op {
+	case memcached.Get, memcached.Gets, memcached.Gat, memcached.Gats:
+		if r.LastKey-r.FirstKey > 1 {
+			s.getMany(b, r)
+			return false
+		}
+	}
+	if r.FirstKey == r.LastKey {
+		s.keyless(b, r)
+		return false
+	}
+	return s.forwardKey(s.serverOfKey(b, r, r.FirstKey), b, r, owned)
+}
+
+// tell answers a request here, unless its client does not want to see that.
+func (s *Session) tell(r *memcached.Request, line string) {
+	if r.Silent && r.Op.Hushes([]byte(line)) {
+		return
+	}
+	reply := append(s.desk.scratch[:0], line...)
+	s.answerLocally(append(reply, "\r\n"...))
+}
+
+// serverOfKey is the server of the key in token i. Where a key in base64 lives is decided by what it
+// stands for: the same key may be asked for in plain.
+func (s *Session) serverOfKey(b []byte, r *memcached.Request, i int) int {
+	d, t := s.desk, r.Tokens[i]
+	key := b[t.Off : t.Off+t.Len]
+	if r.Base64 {
+		if plain, ok := memcached.DecodeKey(d.key[:0], key); ok {
+			d.key, key = plain[:0], plain
+		}
+	}
+	return d.Router.Pick(s.Pool, key)
+}
+
+// forwardKey sends a request with one key, or with several of one server.
+func (s *Session) forwardKey(server int, b []byte, r *memcached.Request, owned bool) (taken bool) {
+	d := s.desk
+	if d.full() {
+		s.counters.Inc(stats.MemoryRefused)
+		s.tell(r, "SERVER_ERROR "+message.ErrMemory.Text)
+		return false
+	}
+	t := message.Ticket{Client: s.ID, Sequence: s.inFlight.pushWaiting(&d.rings)}
+	if r.Silent || s.Pool.MissOnFailure && r.Op.Miss() != "" {
+		s.inFlight.find(t.Sequence).remember(r)
+	}
+	// A server skips spaces before the name, but only so many.
+	if whole := len(b); r.Silent || b[0] == ' ' {
+		b = trimLeft(r.Strip(b))
+		owned = owned && len(b) == whole
+	}
+	if err := d.Owner.Send(s, server, t, b, owned); err != nil {
+		s.Fail(t, err)
+	}
+	return owned
+}
+
+func trimLeft(b []byte) []byte {
+	for b[0] == ' ' {
+		b = b[1:]
+	}
+	return b
+}
+
+// getMany asks every server for its keys, all at once.
+func (s *Session) getMany(b []byte, r *memcached.Request) {
+	d := s.desk
+	servers, one := d.servers[:0], true
+	for i := r.FirstKey; i < r.LastKey; i++ {
+		servers = append(servers, int32(s.serverOfKey(b, r, i)))
+		one = one && servers[len(servers)-1] == servers[0]
+	}
+	d.servers = servers
+	longest := maxLine
+	if r.Op == memcached.Get || r.Op == memcached.Gets {
+		longest = 0
+	}
+	if one && (longest == 0 || len(b) <= longest) {
+		s.forwardKey(int(servers[0]), b, r, false)
+		return
+	}
+	if d.full() {
+		s.counters.Inc(stats.MemoryRefused)
+		s.tell(r, "SERVER_ERROR "+message.ErrMemory.Text)
+		return
+	}
+	last := r.Tokens[r.FirstKey-1]
+	prefix := b[r.Tokens[0].Off : last.Off+last.Len]
+	s.sendGroup(d.splitter.SplitKeys(d.Pool, prefix, b, r.Tokens[r.FirstKey:r.LastKey], servers, len(s.Pool.Servers), longest), r)
+}
+
+// keyless dispatches what concerns the connection, the proxy or every server.
+func (s *Session) keyless(b []byte, r *memcached.Request) {
+	d := s.desk
+	s.counters.Inc(stats.LocalReplies)
+	switch r.Op {
+	case memcached.Version:
+		s.tell(r, "VERSION "+memcached.ProtocolVersion)
+	case memcached.Verbosity:
+		s.tell(r, "OK")
+	case memcached.MetaNoop: // in its turn, so behind the answers of every server
+		s.tell(r, "MN")
+	case memcached.Quit:
+		s.end()
+	case memcached.FlushAll:
+		if !s.Pool.FlushAll {
+			s.counters.Inc(stats.RefusedCommands)
+			s.tell(r, "CLIENT_ERROR flush_all not allowed")
+			return
+		}
+		s.sendGroup(d.splitter.Every(d.Pool, trimLeft(r.Strip(b)), s.Pool.Servers, false), r)
+	case memcached.Stats:
+		s.statistics(b, r)
+	default:
+		panic("downstream: a memcached command without keys has no answer")
+	}
+}
+
+var (
+	// serverStatistics are the statistics that a memcached tells without being changed, in lines of STAT.
+	serverStatistics = []string{"settings", "items", "slabs", "sizes"}
+	// oneServers are what else a memcached knows behind stats.
+	oneServers = []string{"reset", "detail", "cachedump", "conns", "extstore", "sizes_enable", "sizes_disable"}
+)
+
+// statistics answers stats with the proxy's own numbers, and "stats servers" with those of the servers,
+// each name after its server's.
+func (s *Session) statistics(b []byte, r *memcached.Request) {
+	d := s.desk
+	word := func(i int) string {
+		if i >= len(r.Tokens) {
+			return ""
+		}
+		return string(b[r.Tokens[i].Off : r.Tokens[i].Off+r.Tokens[i].Len])
+	}
+	which := word(2)
+	switch {
+	case len(r.Tokens) == 1:
+		s.answerLocally(s.appendStatistics(d.scratch[:0]))
+	case word(1) == "servers" && len(r.Tokens) == 2:
+		s.sendGroup(d.splitter.Every(d.Pool, []byte("stats\r\n"), s.Pool.Servers, true), r)
+	case word(1) == "servers" && len(r.Tokens) == 3 && slices.Contains(serverStatistics, which):
+		s.sendGroup(d.splitter.Every(d.Pool, []byte("stats "+which+"\r\n"), s.Pool.Servers, true), r)
+	case word(1) == "servers" || slices.Contains(serverStatistics, word(1)) || slices.Contains(oneServers, word(1)):
+		s.counters.Inc(stats.RefusedCommands)
+		s.tell(r, "CLIENT_ERROR the proxy has: stats, stats servers, stats servers "+strings.Join(serverStatistics, "|"))
+	default:
+		s.counters.Inc(stats.RefusedCommands)
+		s.tell(r, "ERROR")
+	}
+}
+
+// appendStatistics appends the numbers of the pool under memcached's names, and under the proxy's own.
+func (s *Session) appendStatistics(dst []byte) []byte {
+	line := func(name string, n uint64) {
+		dst = fmt.Appendf(dst, "STAT %s %d\r\n", name, n)
+	}
+	c := s.counters
+	line("uptime", uint64(s.desk.Now.Sub(s.desk.Started)/time.Second))
+	dst = append(dst, "STAT version "+memcached.ProtocolVersion+"\r\n"...)
+	line("curr_connections", c.Local(stats.ClientsAccepted)-c.Local(stats.ClientsClosed))
+	line("total_connections", c.Local(stats.ClientsAccepted))
+	for i, row := range stats.PoolTable {
+		line(row.Name, c.Local(stats.Counter(i)))
+	}
+	return append(dst, "END\r\n"...)
+}
