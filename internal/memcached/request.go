@@ -160,7 +160,7 @@ func (p *RequestParser) judge(line []byte, lim *Limits) {
 			p.LastKey = len(p.Tokens)
 		}
 	}
-	if last := p.Tokens[len(p.Tokens)-1]; s.noreply && len(p.Tokens) > 1 && string(line[last.Off:last.Off+last.Len]) == "noreply" {
+	if last := p.Tokens[len(p.Tokens)-1]; s.noreply && len(p.Tokens) > max(p.LastKey, 1) && string(line[last.Off:last.Off+last.Len]) == "noreply" {
 		// So it is for the server, even where the word stands in place of something else.
 		p.Silent, p.silencer = true, last
 	}

@@ -10,7 +10,7 @@ const (
 // short ones and all of it is there: a line of at most 40 bytes, or one VALUE with END behind it or a
 // VA with at most 999 bytes of data. Else it returns 0, which says nothing about the reply.
 func Short(b []byte) int {
-	if len(b) < 4 {
+	if len(b) < 3 {
 		return 0
 	}
 	if b[0] == 'V' {
@@ -25,7 +25,7 @@ func Short(b []byte) int {
 			return shortMeta(b)
 		}
 	}
-	if string(b[:4]) == "END\r" && len(b) > 4 && b[4] == '\n' {
+	if len(b) >= 5 && string(b[:5]) == "END\r\n" {
 		return 5
 	}
 	word := 0
