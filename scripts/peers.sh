@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing of the named programs with the system's package manager: peers.sh PROGRAM…
-# Knows redis-server, redis-benchmark, memcached, nutcracker, cc and make.
+# Knows redis-server, redis-benchmark, memcached, memccapable, nutcracker, cc and make.
 #
 # No service is left running that was not running before: on Debian a temporary policy-rc.d forbids
 # starts, and what comes up all the same is stopped through the service manager, never by process name.
@@ -21,6 +21,7 @@ candidates() {
 	apt-get:redis-benchmark) echo redis-tools ;;
 	*:redis-server | *:redis-benchmark) echo redis-server redis valkey-compat-redis valkey ;;
 	*:memcached) echo memcached ;;
+	*:memccapable) echo libmemcached-tools libmemcached-awesome-tools libmemcached-awesome libmemcached ;;
 	*:nutcracker) echo nutcracker twemproxy ;;
 	apk:cc) echo build-base ;;
 	apt-get:cc) echo build-essential ;;

@@ -17,6 +17,7 @@ type shape struct {
 	hash, distribution, tag string
 	weights                 []int // one server each
 	named                   bool
+	memcached               bool
 }
 
 func (s shape) String() string {
@@ -24,22 +25,22 @@ func (s shape) String() string {
 }
 
 var shapes = []shape{
-	{"fnv1a_64", "ketama", "", []int{1, 1, 1}, true},
-	{"md5", "ketama", "{}", []int{1, 2, 5}, false},
-	{"murmur", "modula", "{}", []int{1, 1, 1}, true},
-	{"crc16", "modula", "$$", []int{3, 1}, true},
-	{"jenkins", "ketama", "", []int{10, 1, 4, 4}, false},
-	{"hsieh", "modula", "", []int{1, 1}, false},
-	{"crc32a", "ketama", "{}", []int{1, 1, 1, 1, 1}, true},
-	{"one_at_a_time", "ketama", "ab", []int{2, 1}, true},
-	{"fnv1_32", "modula", "{}", []int{1, 1, 1, 1, 1}, false},
-	{"crc32", "ketama", "", []int{1, 1, 1}, true},
+	{"fnv1a_64", "ketama", "", []int{1, 1, 1}, true, false},
+	{"md5", "ketama", "{}", []int{1, 2, 5}, false, false},
+	{"murmur", "modula", "{}", []int{1, 1, 1}, true, false},
+	{"crc16", "modula", "$$", []int{3, 1}, true, false},
+	{"jenkins", "ketama", "", []int{10, 1, 4, 4}, false, false},
+	{"hsieh", "modula", "", []int{1, 1}, false, false},
+	{"crc32a", "ketama", "{}", []int{1, 1, 1, 1, 1}, true, false},
+	{"one_at_a_time", "ketama", "ab", []int{2, 1}, true, false},
+	{"fnv1_32", "modula", "{}", []int{1, 1, 1, 1, 1}, false, false},
+	{"crc32", "ketama", "", []int{1, 1, 1}, true, false},
 }
 
 // config is the configuration file for both, which differs in listen alone.
 func (s shape) config(listen string, servers []string, more ...string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "alpha:\n  listen: %s\n  redis: true\n  hash: %s\n  distribution: %s\n", listen, s.hash, s.distribution)
+	fmt.Fprintf(&b, "alpha:\n  listen: %s\n  redis: %v\n  hash: %s\n  distribution: %s\n", listen, !s.memcached, s.hash, s.distribution)
 	if s.tag != "" {
 		fmt.Fprintf(&b, "  hash_tag: \"%s\"\n", s.tag)
 	}
@@ -58,7 +59,7 @@ func (s shape) config(listen string, servers []string, more ...string) string {
 }
 
 // plain is the shape for tests in which placement does not matter.
-var plain = shape{"murmur", "ketama", "{}", []int{1, 1, 1}, true}
+var plain = shape{"murmur", "ketama", "{}", []int{1, 1, 1}, true, false}
 
 // startTwemproxy runs nutcracker and returns its address.
 func startTwemproxy(t *testing.T, s shape, servers []string, more ...string) string {
