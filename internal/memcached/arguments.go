@@ -44,6 +44,8 @@ func (p *RequestParser) arguments(line []byte) {
 		}
 	case Verbosity:
 		p.fits(line, 1, badFormat, uint32s)
+	case Stats:
+		p.statistics(line)
 	case FlushAll:
 		if !p.Silent && len(p.Tokens) > 1 || len(p.Tokens) > 2 {
 			p.fits(line, 1, badExptime, int32s)
@@ -67,6 +69,22 @@ func (p *RequestParser) deletion(line []byte) {
 	zero := words > 2 && string(p.word(line, 2)) == "0"
 	if words == 3 && !zero && !p.Silent || words == 4 && !(zero && p.Silent) {
 		p.fault(deleteUsage)
+	}
+}
+
+// statistics refuses what is not answered as other statistics are: in lines of which none is the last, or
+// that contain keys as they are, line ends of binary ones included.
+func (p *RequestParser) statistics(line []byte) {
+	if len(p.Tokens) < 2 {
+		return
+	}
+	switch string(p.word(line, 1)) {
+	case "sizes_enable":
+		p.fault("CLIENT_ERROR stats sizes_enable not allowed")
+	case "cachedump":
+		p.fault("CLIENT_ERROR stats cachedump not allowed")
+	case "sizes_disable":
+		p.fault("CLIENT_ERROR stats sizes_disable not allowed")
 	}
 }
 

@@ -185,6 +185,19 @@ func TestRequests(t *testing.T) {
 			`26 ["watch"] keys 0:0 problem "CLIENT_ERROR watch commands not allowed" skip 0`, `0 ["GET" "a"] keys 0:0 problem "ERROR" skip 0`,
 			`0 [] keys 0:0 problem "ERROR" skip 0`, `0 [] keys 0:0 problem "ERROR" skip 0`, `0 [] keys 0:0 problem "ERROR" skip 0`,
 		}},
+		{stream: "stats cachedump 1 0\r\nstats items\r\n", requests: []string{
+			`24 ["stats" "cachedump" "1" "0"] keys 0:0 problem "CLIENT_ERROR stats cachedump not allowed" skip 0`, `24 ["stats" "items"] keys 0:0`,
+		}},
+		{stream: "set k 0 0 1\r\na\n\n", requests: []string{`5 ["set" "k" "0" "0" "1"] keys 1:2 data "a" problem "CLIENT_ERROR bad data chunk" skip 0`}},
+		{stream: "delete k 0 x\ndelete k 1\nflush_all x\nverbosity x\n", requests: []string{
+			`11 ["delete" "k" "0" "x"] keys 1:2 problem "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]" skip 0`,
+			`11 ["delete" "k" "1"] keys 1:2 problem "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]" skip 0`,
+			`23 ["flush_all" "x"] keys 0:0 problem "CLIENT_ERROR invalid exptime argument" skip 0`,
+			`22 ["verbosity" "x"] keys 0:0 problem "CLIENT_ERROR bad command line format" skip 0`,
+		}},
+		{stream: "ma k O" + long[:31] + "\nma k O" + long[:32] + "\n", requests: []string{
+			`18 ["ma" "k" "O` + long[:31] + `"] keys 1:2`, `18 ["ma" "k" "O` + long[:32] + `"] keys 1:2 problem "CLIENT_ERROR opaque token too long" skip 0`,
+		}},
 		{stream: "get 1 2 3 4 5\r\n", lim: &small, requests: []string{`1 ["get" "1" "2" "3" "4"] keys 1:5 problem "CLIENT_ERROR too many arguments" skip 0`}},
 		{stream: "delete" + strings.Repeat(" ", 60) + "k\r\n", lim: &small, requests: []string{`11 ["delete" "k"] keys 1:2 problem "CLIENT_ERROR line too long" skip 0`}},
 		{stream: "get" + strings.Repeat(" ", 290) + "k\r\n", lim: &small, requests: []string{`1 ["get" "k"] keys 1:2`}},
@@ -228,6 +241,18 @@ func TestMissingTellsHowMuchDataIsAwaited(t *testing.T) {
 	p.Reset()
 	if n, err := p.Next([]byte("get a\r\n"), &wide); n != 7 || err != nil || p.Op != Get {
 		t.Errorf("after a reset: %d, %v, %+v", n, err, p.Request)
+	}
+}
+
+// What was searched for the end of the line is not searched again: a line end put there later goes
+// unnoticed.
+func TestNoByteIsSearchedTwice(t *testing.T) {
+	var p RequestParser
+	for _, b := range []string{"get aaaa", "get\naaaa bbbb", "get\naaaa\nbbb\r\n"} {
+		n, err := p.Next([]byte(b), &wide)
+		if want := len(b) * strings.Count(b[len(b)-1:], "\n"); n != want || err != nil {
+			t.Errorf("%q: %d, %v, want %d", b, n, err, want)
+		}
 	}
 }
 
