@@ -220,7 +220,7 @@ func TestFlags(t *testing.T) {
 		t.Fatal(do, err)
 	}
 	if !o.Background || o.Verbosity != 7 || o.LogFile != "log" || o.ConfigFile != "c.yml" || o.StatsPort != 1234 ||
-		o.StatsInterval != 50 || o.StatsAddress != "::1" || o.PidFile != "pid" || !o.MbufGiven || !o.StatsGiven || o.Compat {
+		!o.IntervalGiven || o.StatsAddress != "::1" || o.PidFile != "pid" || !o.MbufGiven || o.Compat {
 		t.Errorf("%+v", o)
 	}
 	for _, line := range []string{"-v 12", "-v 99999999999999999999"} {
@@ -236,7 +236,7 @@ func TestFlags(t *testing.T) {
 	}
 	for _, program := range []string{"cashew", "nutcracker"} {
 		o, _, err := parseFlags(program, nil)
-		if err != nil || o.Compat != (program == "nutcracker") || (o.StatsAddress == "0.0.0.0") != o.Compat || o.StatsGiven || o.MbufGiven {
+		if err != nil || o.Compat != (program == "nutcracker") || (o.StatsAddress == "0.0.0.0") != o.Compat || o.IntervalGiven || o.MbufGiven || o.StatsPort != 22222 {
 			t.Errorf("%s: %+v, %v", program, o, err)
 		}
 	}

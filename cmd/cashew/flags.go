@@ -48,7 +48,6 @@ const (
 	defaultConfig    = "conf/nutcracker.yml"
 	defaultVerbosity = 5
 	defaultPort      = 22222
-	defaultInterval  = 30000
 	defaultAddress   = "127.0.0.1"
 	compatAddress    = "0.0.0.0"
 
@@ -59,7 +58,7 @@ const (
 func defaults(program string) daemon.Options {
 	o := daemon.Options{
 		Program: program, Compat: program == compatName, ConfigFile: defaultConfig, Verbosity: defaultVerbosity,
-		StatsAddress: defaultAddress, StatsPort: defaultPort, StatsInterval: defaultInterval,
+		StatsAddress: defaultAddress, StatsPort: defaultPort, TwemproxyVersion: twemproxyVersion,
 	}
 	if o.Compat {
 		o.StatsAddress = compatAddress
@@ -104,15 +103,15 @@ func setFlag(o *daemon.Options, g given) (err error) {
 		if err == nil && (o.StatsPort < 1 || o.StatsPort > 65535) {
 			err = fmt.Errorf("option -s value %s is not a valid port", g.arg)
 		}
-		o.StatsGiven = true
 	case 'i':
-		o.StatsInterval, err = flagNumber(g)
-		if err == nil && o.StatsInterval > math.MaxInt32 {
+		var n int
+		n, err = flagNumber(g)
+		if err == nil && n > math.MaxInt32 {
 			err = fmt.Errorf("option -i value %s is more than %d", g.arg, math.MaxInt32)
 		}
-		o.StatsGiven = true
+		o.IntervalGiven = true
 	case 'a':
-		o.StatsAddress, o.StatsGiven = g.arg, true
+		o.StatsAddress = g.arg
 	case 'p':
 		o.PidFile = g.arg
 	case 'm':

@@ -55,7 +55,7 @@ func load(fsys fs.FS) (*tree, error) {
 			}
 			return nil
 		}
-		if !d.Type().IsRegular() {
+		if !d.Type().IsRegular() || skipped[d.Name()] { // in a worktree .git is a file
 			return nil
 		}
 		data, err := fs.ReadFile(fsys, name)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/control"
+	"github.com/cashew-proxy/cashew/internal/proxy"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
@@ -30,11 +31,13 @@ type Options struct {
 	PidFile    string // "" is none
 	Background bool   // detach from the terminal
 
-	StatsAddress  string
+	StatsAddress  string // of the statistics, or a unix socket's absolute path; "" is none
 	StatsPort     int
-	StatsInterval int  // milliseconds
-	StatsGiven    bool // any of the three was given
+	IntervalGiven bool // twemproxy's interval of the statistics was given
 	MbufGiven     bool // twemproxy's buffer size was given
+
+	// TwemproxyVersion is the release whose behaviour is reproduced. Under its name statistics say it.
+	TwemproxyVersion string
 
 	Stderr io.Writer // for what goes wrong before the log is open; Run owns it
 }
@@ -44,6 +47,7 @@ type Options struct {
 type Proxy interface {
 	Start() error
 	Shutdown(ctx context.Context) error
+	Report() proxy.Report
 }
 
 // The exit codes of Run, which are twemproxy's.
@@ -90,27 +94,33 @@ func (r *run) main(ctx context.Context) int {
 	if err != nil {
 		return r.fail(err)
 	}
-	proxy, err := r.newProxy(control.Build(cfg, 1), r.log)
+	p, err := r.newProxy(control.Build(cfg, 1), r.log)
 	if err != nil {
 		return r.fail(err)
 	}
-	if err := proxy.Start(); err != nil {
+	statistics, err := r.openStatistics()
+	if err != nil {
 		return r.fail(err)
 	}
+	defer statistics.close()
+	if err := p.Start(); err != nil {
+		return r.fail(err)
+	}
+	statistics.serve(p)
 	// Not before the start: a second daemon that finds its ports taken must not touch the file of the
 	// first.
 	if r.PidFile != "" {
 		if err := writePidFile(r.PidFile); err != nil {
 			ctx, cancel := context.WithTimeout(ctx, cfg.Process.ShutdownTimeout)
 			defer cancel()
-			return r.fail(errors.Join(err, proxy.Shutdown(ctx)))
+			return r.fail(errors.Join(err, p.Shutdown(ctx)))
 		}
 		defer removePidFile(r.PidFile)
 	}
 	r.log.Info("started", "version", Version(), "pid", os.Getpid(), "config", r.ConfigFile,
 		"pools", strings.Join(cfg.PoolNames(), " "), "memory_limit", cfg.Process.MemoryLimit)
 	r.ready()
-	return r.serve(ctx, signals, proxy, cfg.Process.ShutdownTimeout)
+	return r.serve(ctx, signals, p, cfg.Process.ShutdownTimeout)
 }
 
 // loadConfig returns a valid configuration with a memory limit, its warnings logged.
@@ -122,8 +132,8 @@ func (r *run) loadConfig() (*config.Config, error) {
 	for _, w := range warnings {
 		r.log.Warn(w.String())
 	}
-	if r.StatsGiven {
-		r.log.Warn("statistics are not served in this version: -s, -a and -i have no effect")
+	if r.IntervalGiven {
+		r.log.Info("-i has no effect: statistics are those of the moment in which they are read")
 	}
 	if r.MbufGiven {
 		r.log.Info("-m has no effect: buffers have the size that each request needs")

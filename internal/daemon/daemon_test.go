@@ -265,14 +265,14 @@ func TestNotes(t *testing.T) {
 		var stderr bytes.Buffer
 		r := &run{
 			Options: Options{
-				Program: "x", ConfigFile: f.config, Verbosity: 5, StatsGiven: given, MbufGiven: given, Stderr: &stderr,
+				Program: "x", ConfigFile: f.config, Verbosity: 5, IntervalGiven: given, MbufGiven: given, Stderr: &stderr,
 			},
 			newProxy: fakeFor(""), ready: func() {},
 		}
 		if code := r.main(ctx); code != 0 {
 			t.Fatal(&stderr)
 		}
-		for _, want := range []string{"statistics are not served", "-m has no effect"} {
+		for _, want := range []string{"-i has no effect", "-m has no effect"} {
 			if strings.Contains(stderr.String(), want) != given {
 				t.Errorf("given %v: %q in %s", given, want, &stderr)
 			}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cashew-proxy/cashew/internal/proxy"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
@@ -70,6 +71,8 @@ func (p *fakeProxy) Ended() <-chan struct{} {
 	}
 	return ended
 }
+
+func (p *fakeProxy) Report() proxy.Report { return proxy.Report{} }
 
 // Shutdown of a stubborn proxy lasts until its time is up.
 func (p *fakeProxy) Shutdown(ctx context.Context) error {

@@ -109,6 +109,7 @@ type Session struct {
 	holds    hold
 	authed   bool
 	ending   bool // no request is read any more; closed once all is answered and sent
+	left     bool // it was the client that ended it
 	direct   directRead
 	inFlight fifo
 	out      bytebuf.Queue
@@ -174,6 +175,9 @@ func (s *Session) Release() {
 		s.partial = nil
 	}
 	s.counters.Inc(stats.ClientsClosed)
+	if s.left {
+		s.counters.Inc(stats.ClientEOFs)
+	}
 	s.ID = 0
 }
 
@@ -194,6 +198,14 @@ func (s *Session) end() {
 	s.ending = true
 	s.hold(holdEnd)
 	s.desk.Owner.Writable(s)
+}
+
+// leave ends the session because the client wants it.
+func (s *Session) leave() {
+	if !s.ending {
+		s.left = true
+	}
+	s.end()
 }
 
 // Drain ends the session as if the client had stopped sending: what it asked is answered.
@@ -227,7 +239,7 @@ func (s *Session) Lost(err error) {
 		s.desk.putPartial(s.partial)
 		s.partial = nil
 	}
-	s.end()
+	s.leave()
 }
 
 // hold stops reading for a reason, release goes on when no reason is left.

@@ -6,7 +6,7 @@
 // all calls come from the one goroutine that owns the worker.
 //
 // Files: engine.go has the seam, clients.go and servers.go the two sides' calls, timers.go the
-// deadlines, pressure.go what slows senders down.
+// deadlines, pressure.go what slows senders down, report.go what is counted.
 package engine
 
 import (
@@ -95,26 +95,6 @@ type lane struct {
 // New returns an engine for the snapshot's pools. seed is for the random distribution.
 func New(host Host, observer Observer, s *topology.Snapshot, seed uint64) *Engine {
 	return NewWith(host, observer, s, seed, NewCounters(s))
-}
-
-// Counters are those of the snapshot's pools and their servers, by index. They outlive an engine
-// that panics.
-type Counters struct {
-	Pools   []*stats.Block
-	Servers [][]*stats.Block
-}
-
-// NewCounters returns counters at zero.
-func NewCounters(s *topology.Snapshot) *Counters {
-	c := &Counters{}
-	for _, p := range s.Pools {
-		servers := make([]*stats.Block, len(p.Servers))
-		for i := range servers {
-			servers[i] = stats.NewServer()
-		}
-		c.Pools, c.Servers = append(c.Pools, stats.NewPool()), append(c.Servers, servers)
-	}
-	return c
 }
 
 // NewWith is New with the counters of the engine before, whose clients have all gone.
@@ -373,11 +353,3 @@ func (e *Engine) Clients() int { return e.clients }
 
 // Buffers is the memory of the data plane, for tests and statistics.
 func (e *Engine) Buffers() *bytebuf.Pool { return &e.pool }
-
-// PoolCounters and ServerCounters are readable from any goroutine.
-func (e *Engine) PoolCounters(pool int) *stats.Block { return e.pools[pool].counters }
-
-// ServerCounters returns the counters of one server of a pool.
-func (e *Engine) ServerCounters(pool, server int) *stats.Block {
-	return e.pools[pool].lanes[server].counters
-}

@@ -114,7 +114,10 @@ func number(t testing.TB, v string) int {
 
 func poolCounter(name string) (stats.Counter, bool) { return find(stats.PoolTable[:], name) }
 
-func serverCounter(name string) (stats.Counter, bool) { return find(stats.ServerTable[:], name) }
+// serverCounter finds gauges as well.
+func serverCounter(name string) (stats.Counter, bool) {
+	return find(append(stats.ServerTable[:], stats.GaugeTable[:]...), name)
+}
 
 func find(table []stats.Descriptor, name string) (stats.Counter, bool) {
 	for i, d := range table {

@@ -20,7 +20,7 @@ func (c *Conn) fail(err error) {
 	c.ID = 0
 	c.out.Clear(c.pool)
 	c.greet.Clear(c.pool)
-	c.queuedTo, c.sentTo, c.expired, c.greetLeft = 0, 0, 0, 0
+	c.queuedTo, c.sentTo, c.doneTo, c.expired, c.greetLeft = 0, 0, 0, 0, 0
 	c.large, c.largeEnd = 0, 0
 	c.refusal = nil
 	nesting := c.parser.Nesting

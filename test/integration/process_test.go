@@ -63,7 +63,7 @@ func startProgram(t *testing.T, servers []string) (p *harness.Process, addr stri
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p = harness.Run(t, path, "-c", file)
+		p = harness.Run(t, path, "-c", file, "-a", "")
 		harness.Eventually(t, harness.Limit, "cashew has started or ended", func() bool {
 			return p.Err.Has("msg=started") || p.Ended()
 		})
