@@ -29,6 +29,7 @@ type Config struct {
 type Process struct {
 	MemoryLimit     int64         // bytes buffered by the process; 0 leaves the choice to the daemon
 	ShutdownTimeout time.Duration // from the signal to the end of clients that are still busy
+	LogFormat       string        // "text" or "json"
 }
 
 // Pool is one pool. Durations of zero mean "none".

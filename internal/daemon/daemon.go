@@ -129,6 +129,7 @@ func (r *run) loadConfig() (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, Verdict(r.ConfigFile, false))
 	}
+	r.setLogFormat(cfg.Process.LogFormat)
 	for _, w := range warnings {
 		r.log.Warn(w.String())
 	}

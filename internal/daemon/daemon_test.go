@@ -3,7 +3,9 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -275,6 +277,31 @@ func TestNotes(t *testing.T) {
 		for _, want := range []string{"-i has no effect", "-m has no effect"} {
 			if strings.Contains(stderr.String(), want) != given {
 				t.Errorf("given %v: %q in %s", given, want, &stderr)
+			}
+		}
+	}
+}
+
+// TestLogFormat: every line is JSON if the configuration wants that, and the start's are.
+func TestLogFormat(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for format, wants := range map[string]string{"text": "msg=started ", "json": `"msg":"started",`} {
+		f := newFiles(t, strings.Replace(goodConfig, "{", "{log_format: "+format+", ", 1))
+		r := &run{
+			Options:  Options{Program: "x", ConfigFile: f.config, LogFile: f.log, Verbosity: 5, Stderr: io.Discard},
+			newProxy: fakeFor(""), ready: func() {},
+		}
+		if code := r.main(ctx); code != 0 {
+			t.Fatal(code)
+		}
+		text, err := os.ReadFile(f.log)
+		if err != nil || !strings.Contains(string(text), wants) {
+			t.Errorf("%s: %v\n%s", format, err, text)
+		}
+		for line := range strings.Lines(string(text)) {
+			if json.Valid([]byte(line)) != (format == "json") {
+				t.Errorf("%s: %s", format, line)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -96,6 +97,8 @@ func reasonOf(err error) string {
 
 // Client notes something in a client's life.
 func (j *journal) Client(p *topology.Pool, peer netip.AddrPort, e downstream.Event, reason string) {
+	// The client itself reads what it sent instead; in a log it could be a byte of somebody's data.
+	reason, _, _ = strings.Cut(reason, ", got ")
 	l := line{key: key{pool: p.Name, reason: reason}, level: slog.LevelWarn, peer: peer}
 	switch e {
 	case downstream.ProtocolError:

@@ -81,7 +81,7 @@ func TestJournalIsQuietAtShutdown(t *testing.T) {
 // Each thing that happens to clients has words of its own.
 func TestJournalNamesClientsEvents(t *testing.T) {
 	same(t, logged(func(j *journal) {
-		j.Client(testPool, netip.AddrPort{}, downstream.ProtocolError, "bad") // of a unix socket
+		j.Client(testPool, netip.AddrPort{}, downstream.ProtocolError, "bad, got 'x'") // of a unix socket
 		j.Client(testPool, netip.AddrPort{}, downstream.Stalled, "slow")
 		j.Client(testPool, netip.AddrPort{}, downstream.Overflowed, "much")
 		j.Client(testPool, netip.AddrPort{}, downstream.Overflowed, "more")

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
@@ -163,7 +164,7 @@ func (c *Conn) receivedGreeting(b []byte) []byte {
 			return nil
 		}
 		if c.refusal[0] != '+' {
-			text := "server refused the connection: " + string(c.refusal[1:len(c.refusal)-2])
+			text := "server refused the connection: " + c.withoutSecrets(string(c.refusal[1:len(c.refusal)-2]))
 			c.refusal = nil
 			c.fail(&message.Failure{Text: text})
 			return nil
@@ -177,6 +178,16 @@ func (c *Conn) receivedGreeting(b []byte) []byte {
 		c.owner.Writable(c)
 	}
 	return b
+}
+
+// withoutSecrets takes our password out of a server's words, which clients and the log will get: a server
+// that does not know AUTH repeats the beginning of what came with it.
+func (c *Conn) withoutSecrets(text string) string {
+	text, _, _ = strings.Cut(text, ", with args beginning with")
+	if c.set.Auth != "" {
+		text = strings.ReplaceAll(text, c.set.Auth, "***")
+	}
+	return text
 }
 
 // maxRefusal bounds a reply to the handshake, in bytes.
