@@ -48,6 +48,8 @@ type Proxy interface {
 	Start() error
 	Shutdown(ctx context.Context) error
 	Report() proxy.Report
+	// Alive returns a channel that is closed when the workers have turned once more.
+	Alive() <-chan struct{}
 }
 
 // The exit codes of Run, which are twemproxy's.
@@ -64,6 +66,7 @@ type run struct {
 	logFile   *logFile
 	verbosity *verbosity
 	ready     func() // tells whoever waits for the start
+	systemd   *notifier
 }
 
 // Run runs the proxy until ctx ends or a signal stops it, and returns the exit code. In the
@@ -107,6 +110,8 @@ func (r *run) main(ctx context.Context) int {
 		return r.fail(err)
 	}
 	statistics.serve(p)
+	r.systemd = newNotifier(os.Getenv)
+	defer r.systemd.close()
 	// Not before the start: a second daemon that finds its ports taken must not touch the file of the
 	// first.
 	if r.PidFile != "" {
@@ -118,12 +123,14 @@ func (r *run) main(ctx context.Context) int {
 		defer removePidFile(r.PidFile)
 	}
 	r.log.Info("started", "version", Version(), "pid", os.Getpid(), "config", r.ConfigFile,
-		"pools", strings.Join(cfg.PoolNames(), " "), "memory_limit", cfg.Process.MemoryLimit)
+		"pools", strings.Join(cfg.PoolNames(), " "), "memory_limit", cfg.Process.MemoryLimit, "client_limit", cfg.Process.ClientLimit)
 	r.ready()
+	r.systemd.say("READY=1")
+	defer r.systemd.watch(p.Alive)()
 	return r.serve(ctx, signals, p, cfg.Process.ShutdownTimeout)
 }
 
-// loadConfig returns a valid configuration with a memory limit, its warnings logged.
+// loadConfig returns a valid configuration with the limits of this machine, its warnings logged.
 func (r *run) loadConfig() (*config.Config, error) {
 	cfg, warnings, err := config.Load(r.ConfigFile, config.Options{Compat: r.Compat})
 	if err != nil {
@@ -142,7 +149,13 @@ func (r *run) loadConfig() (*config.Config, error) {
 	if cfg.Process.MemoryLimit == 0 {
 		cfg = cfg.WithMemoryLimit(memoryTotal() / 2)
 	}
-	return cfg, nil
+	files := openFiles()
+	clients, enough := clientLimit(cfg, files)
+	if !enough {
+		r.log.Warn("the limit of open files is low for so many servers: raise it (ulimit -n, LimitNOFILE)",
+			"limit", files, "clients", clients)
+	}
+	return cfg.WithClientLimit(clients), nil
 }
 
 // Verdict is the sentence about a configuration file that twemproxy's users know.

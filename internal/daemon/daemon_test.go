@@ -245,6 +245,8 @@ func TestContextStops(t *testing.T) {
 		{func(*Options) {}, "", 0},
 		{func(o *Options) { o.LogFile = filepath.Join(f.log, "x") }, "cannot open the log", 1},
 		{func(o *Options) { o.PidFile = filepath.Join(f.log, "x") }, "cannot write the pid file", 1},
+		{func(o *Options) { o.LogFile = filepath.Join(t.TempDir(), "none", "x") }, "the directory does not exist; make it, or name another file with -o", 1},
+		{func(o *Options) { o.PidFile = filepath.Join(t.TempDir(), "none", "x") }, "the directory does not exist; make it, or name another file with -p", 1},
 		{func(o *Options) { o.ConfigFile = f.log + "missing" }, "syntax is invalid", 1},
 	} {
 		var stderr bytes.Buffer

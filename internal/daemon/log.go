@@ -91,7 +91,7 @@ func (l *logFile) Reopen() error {
 	}
 	file, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {
-		return fmt.Errorf("cannot open the log: %w", err)
+		return fmt.Errorf("cannot open the log: %w%s", err, advice(err, "-o"))
 	}
 	// In the background nobody sees standard error: a crash is to be read in the log.
 	if err := debug.SetCrashOutput(file, debug.CrashOptions{}); err != nil {

@@ -74,6 +74,13 @@ func (p *fakeProxy) Ended() <-chan struct{} {
 
 func (p *fakeProxy) Report() proxy.Report { return proxy.Report{} }
 
+// Alive is at once.
+func (p *fakeProxy) Alive() <-chan struct{} {
+	turned := make(chan struct{})
+	close(turned)
+	return turned
+}
+
 // Shutdown of a stubborn proxy lasts until its time is up.
 func (p *fakeProxy) Shutdown(ctx context.Context) error {
 	p.log.Info("fake shutdown")

@@ -142,17 +142,17 @@ type partial struct {
 	charged int64 // bytes of the parser's arguments that are counted as in use
 }
 
-// Open starts a session for a client that was just accepted. A client above the pool's bound is told
-// so and closed.
-func (s *Session) Open(d *Desk, id message.ConnID, pool *topology.Pool, counters *stats.Block, full bool) {
+// Open starts a session for a client that was just accepted. With a refusal, which is for the log, the
+// client is told that there are too many, and closed.
+func (s *Session) Open(d *Desk, id message.ConnID, pool *topology.Pool, counters *stats.Block, refusal string) {
 	queue, ring := s.out, s.inFlight
 	*s = Session{ID: id, Pool: pool, desk: d, counters: counters, out: queue, inFlight: ring}
 	s.active, s.drained = d.Now, d.Now
 	s.authed = pool.Auth == ""
 	counters.Inc(stats.ClientsAccepted)
-	if full {
+	if refusal != "" {
 		counters.Inc(stats.ClientsRefused)
-		d.Owner.ClientEvent(s, Refused, "client_connections reached")
+		d.Owner.ClientEvent(s, Refused, refusal)
 		s.answerLocally(append(d.scratch[:0], "-ERR max number of clients reached\r\n"...))
 		s.end()
 		return

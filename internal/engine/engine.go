@@ -176,10 +176,16 @@ func (e *Engine) Accept(now clock.Instant, listener int, peer netip.AddrPort) me
 	p, state := e.snapshot.Pools[listener], &e.pools[listener]
 	id, slot := e.claim()
 	slot.client, slot.peer = e.newSession(), peer
-	full := p.ClientConnections > 0 && state.clients >= p.ClientConnections
+	refusal := ""
+	switch {
+	case p.ClientConnections > 0 && state.clients >= p.ClientConnections:
+		refusal = "client_connections reached"
+	case e.snapshot.ClientLimit > 0 && e.clients >= e.snapshot.ClientLimit:
+		refusal = "no open files left for clients: raise the limit (ulimit -n, LimitNOFILE)"
+	}
 	state.clients++
 	e.clients++
-	slot.client.Open(&e.desk, id, p, state.counters, full)
+	slot.client.Open(&e.desk, id, p, state.counters, refusal)
 	slot.client.Turn = state.accepted
 	state.accepted++
 	if e.draining {

@@ -86,6 +86,8 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.Arguments = number(t, v)
 	case "nesting":
 		p.Nesting = number(t, v)
+	case "all_clients":
+		s.ClientLimit = number(t, v)
 	case "memory":
 		s.MemoryLimit = int64(number(t, v))
 	default:

@@ -30,7 +30,7 @@ const (
 	forGoodbye = time.Second
 
 	maxRequest = 16 << 10
-	maxReaders = 256 // at once; more wait for their turn
+	maxReaders = 32 // at once, because each takes a descriptor; more wait for their turn
 )
 
 // Port is where the statistics are served.

@@ -69,7 +69,7 @@ type Descriptor struct{ Name, Help string }
 var PoolTable = [poolCounters]Descriptor{
 	ClientsAccepted:   {"clients_accepted", "clients that connected"},
 	ClientsClosed:     {"clients_closed", "clients whose connection was closed, by either side"},
-	ClientsRefused:    {"clients_refused", "clients refused because client_connections was reached"},
+	ClientsRefused:    {"clients_refused", "clients refused because client_connections, or the limit of open files, was reached"},
 	ClientsStalled:    {"clients_stalled", "clients closed because they accepted no byte for client_output_timeout"},
 	ClientsOverflowed: {"clients_overflowed", "clients closed because their unsent replies passed client_output_limit"},
 	ClientsIdle:       {"clients_idle", "clients closed by client_idle_timeout"},

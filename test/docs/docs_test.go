@@ -175,7 +175,7 @@ var (
 
 // otherWords look like keys and are none: system calls, values and files.
 var otherWords = map[string]bool{
-	"epoll_ctl": true, "first_key": true, "table_": true,
+	"epoll_ctl": true, "first_key": true, "table_": true, "client_limit": true,
 	"one_at_a_time": true, "fnv1_64": true, "fnv1a_64": true, "fnv1_32": true, "fnv1a_32": true,
 }
 
