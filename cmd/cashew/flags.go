@@ -45,7 +45,6 @@ var flags = []option{
 
 // The defaults, which are twemproxy's but for the address of the statistics.
 const (
-	defaultConfig    = "conf/nutcracker.yml"
 	defaultVerbosity = 5
 	defaultPort      = 22222
 	defaultAddress   = "127.0.0.1"
@@ -55,9 +54,9 @@ const (
 	maxMbuf = 16777216
 )
 
-func defaults(program string) daemon.Options {
+func defaults(program string, s site) daemon.Options {
 	o := daemon.Options{
-		Program: program, Compat: program == compatName, ConfigFile: defaultConfig, Verbosity: defaultVerbosity,
+		Program: program, Compat: program == compatName, ConfigFile: s.config, LogFile: s.log, Verbosity: defaultVerbosity,
 		StatsAddress: defaultAddress, StatsPort: defaultPort, TwemproxyVersion: twemproxyVersion,
 	}
 	if o.Compat {
@@ -66,9 +65,10 @@ func defaults(program string) daemon.Options {
 	return o
 }
 
-// parseFlags reads nutcracker's command line, without the program's name.
-func parseFlags(program string, args []string) (daemon.Options, action, error) {
-	o, do := defaults(program), serve
+// parseFlags reads nutcracker's command line, without the program's name. s has the files that it leaves
+// open.
+func parseFlags(program string, s site, args []string) (daemon.Options, action, error) {
+	o, do, pidGiven := defaults(program, s), serve, false
 	err := getopt(args, flags, func(g given) error {
 		switch g.short {
 		case 'h':
@@ -79,11 +79,16 @@ func parseFlags(program string, args []string) (daemon.Options, action, error) {
 			do = max(do, describeStats)
 		case 't':
 			do = max(do, testConfig)
+		case 'p':
+			o.PidFile, pidGiven = g.arg, true
 		default:
 			return setFlag(&o, g)
 		}
 		return nil
 	})
+	if o.Background && !pidGiven {
+		o.PidFile = s.pid
+	}
 	return o, do, err
 }
 
@@ -112,8 +117,6 @@ func setFlag(o *daemon.Options, g given) (err error) {
 		o.IntervalGiven = true
 	case 'a':
 		o.StatsAddress = g.arg
-	case 'p':
-		o.PidFile = g.arg
 	case 'm':
 		err = checkMbuf(g)
 		o.MbufGiven = true

@@ -33,7 +33,7 @@ func usage(program string) string {
 	return strings.ReplaceAll(text, "PROGRAM", program)
 }
 
-func options(program string) string {
+func options(program string, s site) string {
 	return fmt.Sprintf(`
 Options:
   -h, --help             : this help
@@ -49,7 +49,7 @@ Options:
   -i, --stats-interval=N : accepted for nutcracker's sake, without effect: statistics are live
   -p, --pid-file=S       : pid file (default: none)
   -m, --mbuf-size=N      : accepted for nutcracker's sake, without effect
-`, defaultVerbosity, daemon.MaxVerbosity, defaultConfig, defaultPort, defaults(program).StatsAddress)
+`, defaultVerbosity, daemon.MaxVerbosity, s.config, defaultPort, defaults(program, s).StatsAddress)
 }
 
 // statsText is what -D prints after the banner. Programs that were written for nutcracker read it,
