@@ -2,10 +2,14 @@ package packaging
 
 import (
 	"bytes"
+	"encoding/json"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cashew-proxy/cashew/internal/redistest"
 	"github.com/cashew-proxy/cashew/test/harness"
@@ -63,6 +67,9 @@ func TestLife(t *testing.T) {
 	if out := run(t, r.path(program), "version"); out != "cashew v1.1.0\n" {
 		t.Errorf("after the upgrade: %s", out)
 	}
+	if got := r.statistics(t); !strings.HasPrefix(got, `{"service":"cashew", `) || !strings.Contains(got, `"requests":1,`) || !json.Valid([]byte(got)) {
+		t.Errorf("the statistics: %s", got)
+	}
 	p.Signal(t, os.Interrupt)
 	if code := p.ExitCode(t); code != 0 {
 		t.Errorf("exit code %d: %s", code, p.Err)
@@ -103,6 +110,24 @@ func (r root) serve(t *testing.T) (p *harness.Process, addr string) {
 	}
 	t.Fatalf("cashew did not start: %s", p.Err)
 	return nil, ""
+}
+
+// statistics are what the running program says at its unix socket.
+func (r root) statistics(t *testing.T) string {
+	t.Helper()
+	c, err := net.Dial("unix", r.path("stats.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(harness.Limit)); err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // TestInPlaceOfDebians: the way to put cashew in nutcracker's place, and back, that the documents show. It
