@@ -98,7 +98,7 @@ var ServerTable = [serverCounters]Descriptor{
 	ServerConnects:      {"connects", "connections that became ready"},
 	ServerEOFs:          {"eofs", "connections that the server closed"},
 	ServerErrors:        {"errors", "connections that failed, timeouts and closes apart"},
-	ServerTimeouts:      {"timeouts", "connections closed because the server was silent for the pool's timeout"},
+	ServerTimeouts:      {"timeouts", "connections that timed out: the server was silent, or not reached in time"},
 	RequestTimeouts:     {"request_timeouts", "requests that were not answered in time"},
 	LateReplies:         {"late_replies", "replies that came after their request had been answered with a timeout"},
 }

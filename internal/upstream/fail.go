@@ -66,12 +66,12 @@ func (c *Conn) reconnectPause() time.Duration {
 }
 
 func (c *Conn) count(err error) {
-	switch err {
-	case message.ErrEOF:
+	switch {
+	case err == message.ErrEOF:
 		c.counters.Inc(stats.ServerEOFs)
-	case message.ErrTimeout:
+	case err.Error() == message.ErrTimeout.Text: // the system's timeouts have the same text
 		c.counters.Inc(stats.ServerTimeouts)
-	case message.ErrShutdown:
+	case err == message.ErrShutdown:
 	default:
 		c.counters.Inc(stats.ServerErrors)
 	}
