@@ -215,28 +215,28 @@ cashew: configuration file 'bad.yml' syntax is invalid
 
 // TestFlags checks where the values go.
 func TestFlags(t *testing.T) {
-	o, do, err := parseFlags("cashew", words("-dv 7 -o log -c c.yml -s 1234 -i 50 -a ::1 -p pid -m 1024"))
+	o, do, err := parseFlags("cashew", usual, words("-dv 7 -o log -c c.yml -s 1234 -i 50 -a ::1 -p pid -m 1024"))
 	if err != nil || do != serve {
 		t.Fatal(do, err)
 	}
 	if !o.Background || o.Verbosity != 7 || o.LogFile != "log" || o.ConfigFile != "c.yml" || o.StatsPort != 1234 ||
-		o.StatsInterval != 50 || o.StatsAddress != "::1" || o.PidFile != "pid" || !o.MbufGiven || !o.StatsGiven || o.Compat {
+		!o.IntervalGiven || o.StatsAddress != "::1" || o.PidFile != "pid" || !o.MbufGiven || o.Compat {
 		t.Errorf("%+v", o)
 	}
 	for _, line := range []string{"-v 12", "-v 99999999999999999999"} {
-		if o, _, err := parseFlags("cashew", words(line)); err != nil || o.Verbosity != 11 {
+		if o, _, err := parseFlags("cashew", usual, words(line)); err != nil || o.Verbosity != 11 {
 			t.Errorf("%s: %d, %v", line, o.Verbosity, err)
 		}
 	}
 	// Numbers that wrap around in nutcracker are out of bounds here.
 	for _, line := range []string{"-m 4294967808", "-s 4294967297", "-i 4294967297"} {
-		if _, _, err := parseFlags("cashew", words(line)); err == nil {
+		if _, _, err := parseFlags("cashew", usual, words(line)); err == nil {
 			t.Errorf("%s is accepted", line)
 		}
 	}
 	for _, program := range []string{"cashew", "nutcracker"} {
-		o, _, err := parseFlags(program, nil)
-		if err != nil || o.Compat != (program == "nutcracker") || (o.StatsAddress == "0.0.0.0") != o.Compat || o.StatsGiven || o.MbufGiven {
+		o, _, err := parseFlags(program, usual, nil)
+		if err != nil || o.Compat != (program == "nutcracker") || (o.StatsAddress == "0.0.0.0") != o.Compat || o.IntervalGiven || o.MbufGiven || o.StatsPort != 22222 {
 			t.Errorf("%s: %+v, %v", program, o, err)
 		}
 	}

@@ -55,6 +55,8 @@ const (
 	boolean   = "true or false"
 )
 
+var logFormats = []string{"text", "json"}
+
 var (
 	crossServer   = []string{"refuse", "first_key"}
 	onServerError = []string{"error", "miss"}
@@ -286,5 +288,11 @@ var processKeys = []key[Process]{
 		name: "shutdown_timeout", kind: "milliseconds", fallback: "10000", since: ofCashew, touches: whole, allowed: anyNumber,
 		help: "At SIGTERM and SIGINT, the time that clients have for what they have already asked. 0 closes them at once.",
 		set:  setMillis(0, maxMillis, func(p *Process) *time.Duration { return &p.ShutdownTimeout }),
+	},
+	{
+		name: "log_format", kind: "name", fallback: "text", since: ofCashew, touches: whole,
+		allowed: "`" + strings.Join(logFormats, "` `") + "`",
+		help:    "The form of log lines: `text` has named values, `json` an object on each line.",
+		set:     setEnum(logFormats, func(p *Process) *string { return &p.LogFormat }),
 	},
 }

@@ -107,7 +107,7 @@ func TestPlacement(t *testing.T) {
 
 // TestSettings loads a file in which every setting differs from zero and from its neighbours.
 func TestSettings(t *testing.T) {
-	s := Build(load(t, `
+	c := load(t, `
 cashew: {memory_limit: 3mb}
 bb:
   listen: 127.0.0.1:2
@@ -141,8 +141,9 @@ p:
   client_output_timeout: 13
   server_queue_limit: 14kb
   servers: ["::1:6379:2 one"]
-`), 17)
-	if s.Epoch != 17 || s.MemoryLimit != 3<<20 || len(s.Pools) != 2 || s.Pools[0].Name != "p" || s.Pools[1].Index != 1 {
+`)
+	s := Build(c.WithClientLimit(99), 17)
+	if s.Epoch != 17 || s.MemoryLimit != 3<<20 || s.ClientLimit != 99 || len(s.Pools) != 2 || s.Pools[0].Name != "p" || s.Pools[1].Index != 1 {
 		t.Fatalf("%+v", s)
 	}
 	want := topology.Settings{

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cashew-proxy/cashew/internal/proxy"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
@@ -69,6 +70,15 @@ func (p *fakeProxy) Ended() <-chan struct{} {
 		close(ended)
 	}
 	return ended
+}
+
+func (p *fakeProxy) Report() proxy.Report { return proxy.Report{} }
+
+// Alive is at once.
+func (p *fakeProxy) Alive() <-chan struct{} {
+	turned := make(chan struct{})
+	close(turned)
+	return turned
 }
 
 // Shutdown of a stubborn proxy lasts until its time is up.

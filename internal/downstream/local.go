@@ -20,7 +20,7 @@ func (s *Session) local(spec *command.Spec, r *request) {
 		s.answerLocally(resp.AppendBulk(d.scratch[:0], r.arg(1)))
 	case "quit":
 		s.answerLocally(append(d.scratch[:0], "+OK\r\n"...))
-		s.end()
+		s.leave()
 	case "auth":
 		s.answerLocally(append(d.scratch[:0], s.authenticate(r)...))
 	case "select":

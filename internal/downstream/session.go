@@ -115,6 +115,7 @@ type Session struct {
 	holds    hold
 	authed   bool
 	ending   bool // no request is read any more; closed once all is answered and sent
+	left     bool // it was the client that ended it
 	direct   directRead
 	inFlight fifo
 	out      bytebuf.Queue
@@ -149,17 +150,17 @@ type partial struct {
 	charged   int64 // bytes of the parsers' arguments that are counted as in use
 }
 
-// Open starts a session for a client that was just accepted. A client above the pool's bound is told
-// so and closed.
-func (s *Session) Open(d *Desk, id message.ConnID, pool *topology.Pool, counters *stats.Block, full bool) {
+// Open starts a session for a client that was just accepted. With a refusal, which is for the log, the
+// client is told that there are too many, and closed.
+func (s *Session) Open(d *Desk, id message.ConnID, pool *topology.Pool, counters *stats.Block, refusal string) {
 	queue, ring := s.out, s.inFlight
 	*s = Session{ID: id, Pool: pool, dialect: dialectOf(pool), desk: d, counters: counters, out: queue, inFlight: ring}
 	s.active, s.drained = d.Now, d.Now
 	s.authed = pool.Auth == ""
 	counters.Inc(stats.ClientsAccepted)
-	if full {
+	if refusal != "" {
 		counters.Inc(stats.ClientsRefused)
-		d.Owner.ClientEvent(s, Refused, "client_connections reached")
+		d.Owner.ClientEvent(s, Refused, refusal)
 		s.answerLocally(append(d.scratch[:0], s.dialect.full()...))
 		s.end()
 		return
@@ -182,6 +183,9 @@ func (s *Session) Release() {
 		s.partial = nil
 	}
 	s.counters.Inc(stats.ClientsClosed)
+	if s.left {
+		s.counters.Inc(stats.ClientEOFs)
+	}
 	s.ID = 0
 }
 
@@ -202,6 +206,14 @@ func (s *Session) end() {
 	s.ending = true
 	s.hold(holdEnd)
 	s.desk.Owner.Writable(s)
+}
+
+// leave ends the session because the client wants it.
+func (s *Session) leave() {
+	if !s.ending {
+		s.left = true
+	}
+	s.end()
 }
 
 // Drain ends the session as if the client had stopped sending: what it asked is answered.
@@ -235,7 +247,7 @@ func (s *Session) Lost(err error) {
 		s.desk.putPartial(s.partial)
 		s.partial = nil
 	}
-	s.end()
+	s.leave()
 }
 
 // hold stops reading for a reason, release goes on when no reason is left.

@@ -59,7 +59,7 @@ func newSession(t *testing.T) (*Session, *post, *bytebuf.Pool) {
 	o := &post{reading: true}
 	o.desk = &Desk{Owner: o, Pool: pool, Router: route.NewRouter(1), Now: 1}
 	s := &Session{}
-	s.Open(o.desk, 7, p, stats.NewPool(), false)
+	s.Open(o.desk, 7, p, stats.NewPool(), "")
 	return s, o, pool
 }
 
@@ -150,7 +150,7 @@ func TestReleaseGivesAllBack(t *testing.T) {
 		if pool.InUse() != 0 {
 			t.Fatalf("%d bytes in use", pool.InUse())
 		}
-		s.Open(o.desk, 7, p, c, false)
+		s.Open(o.desk, 7, p, c, "")
 		if s.Held() != 0 || s.Unanswered() != 0 {
 			t.Fatalf("a new session holds %d bytes, %d unanswered", s.Held(), s.Unanswered())
 		}

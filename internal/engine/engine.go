@@ -6,7 +6,7 @@
 // all calls come from the one goroutine that owns the worker.
 //
 // Files: engine.go has the seam, clients.go and servers.go the two sides' calls, timers.go the
-// deadlines, pressure.go what slows senders down.
+// deadlines, pressure.go what slows senders down, report.go what is counted.
 package engine
 
 import (
@@ -97,26 +97,6 @@ func New(host Host, observer Observer, s *topology.Snapshot, seed uint64) *Engin
 	return NewWith(host, observer, s, seed, NewCounters(s))
 }
 
-// Counters are those of the snapshot's pools and their servers, by index. They outlive an engine
-// that panics.
-type Counters struct {
-	Pools   []*stats.Block
-	Servers [][]*stats.Block
-}
-
-// NewCounters returns counters at zero.
-func NewCounters(s *topology.Snapshot) *Counters {
-	c := &Counters{}
-	for _, p := range s.Pools {
-		servers := make([]*stats.Block, len(p.Servers))
-		for i := range servers {
-			servers[i] = stats.NewServer()
-		}
-		c.Pools, c.Servers = append(c.Pools, stats.NewPool()), append(c.Servers, servers)
-	}
-	return c
-}
-
 // NewWith is New with the counters of the engine before, whose clients have all gone.
 func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, counters *Counters) *Engine {
 	e := &Engine{host: host, observer: observer, snapshot: s}
@@ -197,10 +177,16 @@ func (e *Engine) Accept(now clock.Instant, listener int, peer netip.AddrPort) me
 	p, state := e.snapshot.Pools[listener], &e.pools[listener]
 	id, slot := e.claim()
 	slot.client, slot.peer = e.newSession(), peer
-	full := p.ClientConnections > 0 && state.clients >= p.ClientConnections
+	refusal := ""
+	switch {
+	case p.ClientConnections > 0 && state.clients >= p.ClientConnections:
+		refusal = "client_connections reached"
+	case e.snapshot.ClientLimit > 0 && e.clients >= e.snapshot.ClientLimit:
+		refusal = "no open files left for clients: raise the limit (ulimit -n, LimitNOFILE)"
+	}
 	state.clients++
 	e.clients++
-	slot.client.Open(&e.desk, id, p, state.counters, full)
+	slot.client.Open(&e.desk, id, p, state.counters, refusal)
 	slot.client.Turn = state.accepted
 	state.accepted++
 	if e.draining {
@@ -374,11 +360,3 @@ func (e *Engine) Clients() int { return e.clients }
 
 // Buffers is the memory of the data plane, for tests and statistics.
 func (e *Engine) Buffers() *bytebuf.Pool { return &e.pool }
-
-// PoolCounters and ServerCounters are readable from any goroutine.
-func (e *Engine) PoolCounters(pool int) *stats.Block { return e.pools[pool].counters }
-
-// ServerCounters returns the counters of one server of a pool.
-func (e *Engine) ServerCounters(pool, server int) *stats.Block {
-	return e.pools[pool].lanes[server].counters
-}

@@ -34,7 +34,7 @@ import (
 //	open a|s0           it has not
 //	paused a, reading a whether the proxy reads from it
 //	dials s0 2          server 0 has been dialed so often in all
-//	count clients_closed 1, count s0 dials 2   a counter of the pool, or of a server
+//	count clients_closed 1, count s0 dials 2   a counter of the pool, or a counter or gauge of a server
 //	event TEXT          the oldest event reported that no line has named yet contains TEXT
 //	eject s0            a snapshot is published without server 0 in the ring; readmit s0 undoes it
 //	drain               the process is to end
@@ -254,7 +254,8 @@ func (r *runner) count(words []string) error {
 	if err != nil {
 		return err
 	}
-	return equal(words[1], fmt.Sprint(r.e.ServerCounters(0, i).Read(c)), words[2])
+	r.e.Gauge()
+	return equal(words[1], fmt.Sprint(r.e.ServerCounters(0, i).Local(c)), words[2])
 }
 
 func equal(what, got, want string) error {

@@ -92,6 +92,8 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.Arguments = number(t, v)
 	case "nesting":
 		p.Nesting = number(t, v)
+	case "all_clients":
+		s.ClientLimit = number(t, v)
 	case "memory":
 		s.MemoryLimit = int64(number(t, v))
 	default:
@@ -120,7 +122,10 @@ func number(t testing.TB, v string) int {
 
 func poolCounter(name string) (stats.Counter, bool) { return find(stats.PoolTable[:], name) }
 
-func serverCounter(name string) (stats.Counter, bool) { return find(stats.ServerTable[:], name) }
+// serverCounter finds gauges as well.
+func serverCounter(name string) (stats.Counter, bool) {
+	return find(append(stats.ServerTable[:], stats.GaugeTable[:]...), name)
+}
 
 func find(table []stats.Descriptor, name string) (stats.Counter, bool) {
 	for i, d := range table {

@@ -2,9 +2,9 @@
 // It knows no protocol. It drives a Handler, which is the engine, and is the Host that the engine asks
 // to dial, pause and close.
 //
-// Only the room proxy uses it. One goroutine, the one that calls Run, owns a Loop and everything in
-// it. From other goroutines only Post, Stop and Stats may be called, and Listen and Listener.Close,
-// which have nothing to do with a loop.
+// Only the room proxy uses it, and metrics to listen. One goroutine, the one that calls Run, owns a Loop and everything in
+// it. From other goroutines only Post, Stop and Stats may be called, and Listen and a Listener's
+// methods, which have nothing to do with a loop.
 //
 // A turn is: wait, read every ready socket once, run the mailbox, ask the handler what is to be
 // written, write it, change what the poller watches, close what was to be closed. On Linux the

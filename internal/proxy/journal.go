@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -29,9 +30,9 @@ var _ engine.Observer = (*journal)(nil)
 
 // line is one observation. Two with the same key within the interval are one line in the log.
 type line struct {
-	key   key
-	level slog.Level
-	peer  netip.AddrPort
+	key    key
+	level  slog.Level
+	client string // "" if none is concerned
 }
 
 type key struct {
@@ -96,7 +97,12 @@ func reasonOf(err error) string {
 
 // Client notes something in a client's life.
 func (j *journal) Client(p *topology.Pool, peer netip.AddrPort, e downstream.Event, reason string) {
-	l := line{key: key{pool: p.Name, reason: reason}, level: slog.LevelWarn, peer: peer}
+	// The client itself reads what it sent instead; in a log it could be a byte of somebody's data.
+	reason, _, _ = strings.Cut(reason, ", got ")
+	l := line{key: key{pool: p.Name, reason: reason}, level: slog.LevelWarn, client: "unix socket"}
+	if peer.IsValid() {
+		l.client = peer.String()
+	}
 	switch e {
 	case downstream.ProtocolError:
 		l.key.text = "client closed: protocol error"
@@ -169,8 +175,8 @@ func (j *journal) emit(l line, repeated int) {
 	if l.key.address != "" {
 		args = append(args, "address", l.key.address)
 	}
-	if l.peer.IsValid() {
-		args = append(args, "client", l.peer.String())
+	if l.client != "" {
+		args = append(args, "client", l.client)
 	}
 	if l.key.reason != "" {
 		args = append(args, "reason", l.key.reason)

@@ -28,6 +28,10 @@ type Snapshot struct {
 
 	// MemoryLimit bounds the bytes buffered by one worker; 0 is no bound.
 	MemoryLimit int64
+
+	// ClientLimit bounds the clients of one worker, so that descriptors are left for servers; 0 is no
+	// bound.
+	ClientLimit int
 }
 
 // Pool is a listener's servers with one protocol, one distribution and one set of settings.

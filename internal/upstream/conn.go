@@ -110,6 +110,7 @@ type Conn struct {
 	greet    bytebuf.Queue // the handshake, sent before them
 	queuedTo uint64        // bytes ever put into out on this socket
 	sentTo   uint64        // bytes of them that were sent
+	doneTo   uint64        // bytes of them whose requests have left the FIFO
 	large    int64         // bytes of large requests in out, at most
 	largeEnd uint64        // queuedTo behind the last of them
 
@@ -297,13 +298,13 @@ func (c *Conn) Space(scratch []byte) []byte {
 // Received takes bytes from the server, borrowed.
 func (c *Conn) Received(now clock.Instant, b []byte) {
 	c.now, c.heard = now, now
+	if c.state == greeting {
+		b = c.receivedGreeting(b)
+	}
 	c.counters.Add(stats.ServerResponseBytes, uint64(len(b)))
 	if c.direct {
 		c.receivedDirect(b)
 		return
-	}
-	if c.state == greeting {
-		b = c.receivedGreeting(b)
 	}
 	for len(b) > 0 && c.state == ready {
 		if c.fifo.n == 0 {
@@ -347,6 +348,7 @@ func (c *Conn) answerRun(b []byte) int {
 	if count < 2 || first.Client == 0 || !c.owner.Replies(first, b[:size], count) {
 		return 0
 	}
+	c.doneTo = c.fifo.at(count - 1).end
 	c.fifo.drop(count)
 	c.counters.Add(stats.ServerResponses, uint64(count))
 	return size
@@ -366,6 +368,7 @@ func (c *Conn) answer(t message.Ticket, b []byte, done bool) {
 
 // answered removes the first entry, whose reply has ended.
 func (c *Conn) answered() {
+	c.doneTo = c.fifo.at(0).end
 	c.fifo.pop()
 	if c.expired > 0 {
 		c.expired--

@@ -288,3 +288,30 @@ func TestClosedForGood(t *testing.T) {
 		}
 	}
 }
+
+// Why a connection ended decides where it is counted. The system's own timeout is one like ours; an end
+// that the proxy wants is none of the server's.
+func TestEndsAreCounted(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want stats.Counter
+	}{
+		{nil, stats.ServerEOFs},
+		{message.ErrTimeout, stats.ServerTimeouts},
+		{&message.Failure{Text: "Connection timed out"}, stats.ServerTimeouts},
+		{&message.Failure{Text: "Connection reset by peer"}, stats.ServerErrors},
+		{message.ErrShutdown, stats.LateReplies}, // which stays 0
+	} {
+		conn, _, _ := newConn(topology.Settings{})
+		if err := conn.Open(1); err != nil {
+			t.Fatal(err)
+		}
+		conn.Connected(1, nil)
+		conn.Lost(2, c.err)
+		for _, n := range []stats.Counter{stats.ServerEOFs, stats.ServerTimeouts, stats.ServerErrors} {
+			if got := conn.counters.Local(n); (got == 1) != (n == c.want) || got > 1 {
+				t.Errorf("%v: %s is %d", c.err, stats.ServerTable[n].Name, got)
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
@@ -20,7 +21,7 @@ func (c *Conn) fail(err error) {
 	c.ID = 0
 	c.out.Clear(c.pool)
 	c.greet.Clear(c.pool)
-	c.queuedTo, c.sentTo, c.expired, c.greetLeft = 0, 0, 0, 0
+	c.queuedTo, c.sentTo, c.doneTo, c.expired, c.greetLeft = 0, 0, 0, 0, 0
 	c.large, c.largeEnd = 0, 0
 	c.refusal = nil
 	c.parser.reset(c.set)
@@ -64,12 +65,12 @@ func (c *Conn) reconnectPause() time.Duration {
 }
 
 func (c *Conn) count(err error) {
-	switch err {
-	case message.ErrEOF:
+	switch {
+	case err == message.ErrEOF:
 		c.counters.Inc(stats.ServerEOFs)
-	case message.ErrTimeout:
+	case err.Error() == message.ErrTimeout.Text: // the system's timeouts have the same text
 		c.counters.Inc(stats.ServerTimeouts)
-	case message.ErrShutdown:
+	case err == message.ErrShutdown:
 	default:
 		c.counters.Inc(stats.ServerErrors)
 	}
@@ -162,7 +163,7 @@ func (c *Conn) receivedGreeting(b []byte) []byte {
 			return nil
 		}
 		if c.refusal[0] != '+' {
-			text := "server refused the connection: " + string(c.refusal[1:len(c.refusal)-2])
+			text := "server refused the connection: " + c.withoutSecrets(string(c.refusal[1:len(c.refusal)-2]))
 			c.refusal = nil
 			c.fail(&message.Failure{Text: text})
 			return nil
@@ -176,6 +177,16 @@ func (c *Conn) receivedGreeting(b []byte) []byte {
 		c.owner.Writable(c)
 	}
 	return b
+}
+
+// withoutSecrets takes our password out of a server's words, which clients and the log will get: a server
+// that does not know AUTH repeats the beginning of what came with it.
+func (c *Conn) withoutSecrets(text string) string {
+	text, _, _ = strings.Cut(text, ", with args beginning with")
+	if c.set.Auth != "" {
+		text = strings.ReplaceAll(text, c.set.Auth, "***")
+	}
+	return text
 }
 
 // maxRefusal bounds a reply to the handshake, in bytes.
