@@ -67,6 +67,8 @@ type Pool struct {
 	AutoEjectHosts     bool
 	ServerRetryTimeout time.Duration
 	ServerFailureLimit int
+	EjectLimit         int  // percent
+	FailOnEject        bool // on_eject: fail
 
 	RequestSizeLimit      int64
 	RequestArgumentsLimit int

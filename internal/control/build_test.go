@@ -128,6 +128,7 @@ p:
   client_connections: 5
   server_connections: 6
   preconnect: true
+  auto_eject_hosts: true
   tcpkeepalive: true
   redis_auth: secret
   redis_user: worker
@@ -149,7 +150,7 @@ p:
 	want := topology.Settings{
 		Protocol: topology.Redis,
 		Timeout:  1 * time.Millisecond, ConnectTimeout: 2 * time.Millisecond, ClientIdleTimeout: 3 * time.Millisecond,
-		ClientConnections: 5, ServerConnections: 6, Preconnect: true, ClientKeepAlive: true,
+		ClientConnections: 5, ServerConnections: 6, Preconnect: true, ClientKeepAlive: true, FailureLimit: 2,
 		Auth: "secret", User: "worker", Database: 7, FirstKey: true,
 		Limits: topology.Limits{
 			RequestBytes: 8 << 10, Arguments: 9, InlineBytes: 10 << 10, Nesting: 11,

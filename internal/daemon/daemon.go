@@ -16,9 +16,7 @@ import (
 	"strings"
 
 	"github.com/cashew-proxy/cashew/internal/config"
-	"github.com/cashew-proxy/cashew/internal/control"
 	"github.com/cashew-proxy/cashew/internal/proxy"
-	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // Options are what the command line says.
@@ -61,7 +59,7 @@ const (
 // run is one life of the process.
 type run struct {
 	Options
-	newProxy  func(*topology.Snapshot, *slog.Logger) (Proxy, error)
+	newProxy  func(*config.Config, *slog.Logger) (Proxy, error)
 	log       *slog.Logger
 	logFile   *logFile
 	verbosity *verbosity
@@ -97,7 +95,7 @@ func (r *run) main(ctx context.Context) int {
 	if err != nil {
 		return r.fail(err)
 	}
-	p, err := r.newProxy(control.Build(cfg, 1), r.log)
+	p, err := r.newProxy(cfg, r.log)
 	if err != nil {
 		return r.fail(err)
 	}

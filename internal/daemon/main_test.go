@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/proxy"
-	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // The tests of signals and of the background need a process of their own: this test binary, started
@@ -45,8 +45,8 @@ func act(how string) int {
 	return r.main(context.Background())
 }
 
-func fakeFor(how string) func(*topology.Snapshot, *slog.Logger) (Proxy, error) {
-	return func(_ *topology.Snapshot, log *slog.Logger) (Proxy, error) {
+func fakeFor(how string) func(*config.Config, *slog.Logger) (Proxy, error) {
+	return func(_ *config.Config, log *slog.Logger) (Proxy, error) {
 		return &fakeProxy{how: how, log: log}, nil
 	}
 }

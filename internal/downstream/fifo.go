@@ -68,6 +68,13 @@ func (f *fifo) push(r *rings, e entry) uint32 {
 	return seq
 }
 
+// unpush removes the last entry, which was just added by pushWaiting.
+func (f *fifo) unpush() {
+	f.n--
+	e := &f.ring[(f.head+f.n)&uint32(len(f.ring)-1)]
+	e.hush, e.op = heard, memcached.Unknown
+}
+
 // at returns the i-th entry from the front.
 func (f *fifo) at(i uint32) *entry { return &f.ring[(f.head+i)&uint32(len(f.ring)-1)] }
 

@@ -117,6 +117,13 @@ func (s *Session) receivedMore(b []byte) []byte {
 			p.buf = p.buf[:n]
 			s.partial = nil
 			s.dialect.stored(s, p)
+			if s.Stalled() {
+				s.partial = p
+				if len(rest) > 0 {
+					s.store(rest)
+				}
+				return nil
+			}
 			s.desk.putPartial(p)
 			if s.ending || len(rest) == 0 {
 				return nil

@@ -27,8 +27,11 @@ import (
 // that Send may find that the client has to be slowed and call Hold.
 type Owner interface {
 	// Send gives a whole request to a server of the pool. If owned, b is a pool buffer that is taken,
-	// whatever the result.
+	// whatever the result, except message.ErrVerdict: then nothing has happened, and the session is to stop
+	// until GoOn.
 	Send(s *Session, server int, t message.Ticket, b []byte, owned bool) error
+	// Judged says that Send to the server would return message.ErrVerdict; if so, GoOn will be called.
+	Judged(s *Session, server int) bool
 	// AnyServer is a server for requests that any can answer.
 	AnyServer(pool *topology.Pool) int
 	// Writable puts the session on the list of those with output or an end to meet.
@@ -86,6 +89,7 @@ const (
 	holdRequests                  // it has too many requests unanswered
 	holdServer                    // a server it sends to has a long queue
 	holdMemory                    // the worker buffers too much
+	holdVerdict                   // a server it sends to has just failed: see stall
 	holdEnd                       // nothing more is wanted from it
 )
 
@@ -269,6 +273,34 @@ func (s *Session) release(h hold) {
 	if s.holds == 0 {
 		s.active = s.desk.Now
 		s.desk.Owner.Interest(s, true)
+	}
+}
+
+// stall stops the session at a request: whether the request's server stays is being decided. What the
+// client has sent, from that request on, is kept and looked at again by GoOn.
+func (s *Session) stall() { s.hold(holdVerdict) }
+
+// Stalled says that the session waits for GoOn.
+func (s *Session) Stalled() bool { return s.holds&holdVerdict != 0 }
+
+// GoOn takes up the requests at which the session has stopped.
+func (s *Session) GoOn() {
+	if !s.Stalled() {
+		return
+	}
+	s.holds &^= holdVerdict // nothing may be read before the end
+	p := s.partial
+	s.partial = nil
+	if !s.ending {
+		if rest := s.dialect.requests(s, p.buf); len(rest) > 0 {
+			s.keep(rest)
+		}
+	}
+	s.desk.putPartial(p)
+	if !s.Stalled() {
+		s.holds |= holdVerdict
+		s.release(holdVerdict)
+		s.afterRead()
 	}
 }
 

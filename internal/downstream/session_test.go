@@ -34,6 +34,7 @@ func (p *post) Send(_ *Session, _ int, t message.Ticket, b []byte, owned bool) e
 	p.tickets = append(p.tickets, t)
 	return nil
 }
+func (p *post) Judged(*Session, int) bool           { return false }
 func (p *post) AnyServer(*topology.Pool) int        { return 0 }
 func (p *post) Writable(s *Session)                 { s.Dirty = true }
 func (p *post) Interest(_ *Session, read bool)      { p.reading = read }

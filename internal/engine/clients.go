@@ -5,6 +5,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/upstream"
 )
 
 // clientSide is the engine as client sessions see it.
@@ -22,16 +23,37 @@ func (o clientSide) Send(s *downstream.Session, server int, t message.Ticket, b 
 		}
 		return message.ErrNoServer
 	}
-	conns := e.pools[s.Pool.Index].lanes[server].conns
-	c := conns[0]
-	if len(conns) > 1 {
-		c = conns[int(s.Turn)%len(conns)]
-	}
+	c := e.connOf(s, server)
 	err := c.Send(e.now, t, b, owned)
+	if err == message.ErrVerdict {
+		e.await(s, c)
+		return err
+	}
 	if c.Queued() > queueHigh {
 		e.holdForServer(s, c)
 	}
 	return err
+}
+
+// connOf is the connection to a server that the client is tied to.
+func (e *Engine) connOf(s *downstream.Session, server int) *upstream.Conn {
+	conns := e.pools[s.Pool.Index].lanes[server].conns
+	if len(conns) > 1 {
+		return conns[int(s.Turn)%len(conns)]
+	}
+	return conns[0]
+}
+
+func (o clientSide) Judged(s *downstream.Session, server int) bool {
+	if server < 0 {
+		return false
+	}
+	c := o.e.connOf(s, server)
+	if !c.Judged(o.e.now) {
+		return false
+	}
+	o.e.await(s, c)
+	return true
 }
 
 // AnyServer prefers servers that are connected, and takes turns among them.

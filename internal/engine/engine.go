@@ -37,6 +37,11 @@ type Host interface {
 type Observer interface {
 	Server(pool *topology.Pool, server *topology.Server, e upstream.Event, err error)
 	Client(pool *topology.Pool, peer netip.AddrPort, e downstream.Event, reason string)
+
+	// Failed and Recovered are for the control plane, which ejects servers: a failure that counts, and the
+	// first good reply after one. Verdict is the answer to Failed.
+	Failed(pool *topology.Pool, server *topology.Server, e upstream.Event, err error)
+	Recovered(pool *topology.Pool, server *topology.Server)
 }
 
 // sendLimit is how many bytes Output lends at a time: what one system call may move.
@@ -60,6 +65,8 @@ type Engine struct {
 
 	dirty  []message.ConnID // with output, or an end to meet
 	listed []message.ConnID // the list that the last Turn returned
+
+	awakened []message.ConnID // clients that stopped at a request and are to go on
 
 	timers   timers
 	nextTrim clock.Instant
@@ -277,6 +284,7 @@ func (e *Engine) Turn(now clock.Instant, s *topology.Snapshot) (dirty []message.
 		e.apply(s)
 	}
 	e.expire()
+	e.goOn()
 	e.relieve()
 	e.dirty, e.listed = e.listed[:0], e.dirty
 	dirty = e.listed[:0]
@@ -301,12 +309,36 @@ func (e *Engine) Turn(now clock.Instant, s *topology.Snapshot) (dirty []message.
 	return dirty, e.next()
 }
 
+// Verdict says that it is decided what becomes of a server that has failed: s is the snapshot that has it.
+func (e *Engine) Verdict(now clock.Instant, s *topology.Snapshot, pool, server int) {
+	e.begin(now)
+	if s != e.snapshot {
+		e.apply(s)
+	}
+	for _, c := range e.pools[pool].lanes[server].conns {
+		c.Verdict()
+	}
+}
+
+// goOn has clients go on that stopped at a request. It may make others stop, and those go on in the next
+// turn at the earliest.
+func (e *Engine) goOn() {
+	n := len(e.awakened)
+	for _, id := range e.awakened[:n] {
+		if s := e.find(id); s != nil && s.client != nil {
+			s.client.GoOn()
+		}
+	}
+	e.awakened = e.awakened[:copy(e.awakened, e.awakened[n:])]
+}
+
 // apply takes a new snapshot: same pools and servers, other rings and settings.
 func (e *Engine) apply(s *topology.Snapshot) {
 	for i, p := range s.Pools {
 		for k, server := range p.Servers {
 			for _, c := range e.pools[i].lanes[k].conns {
 				c.Apply(server, &p.Settings)
+				c.Reopen()
 			}
 		}
 	}

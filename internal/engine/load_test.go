@@ -54,6 +54,8 @@ func (m *mill) Interest(message.ConnID, bool)                                   
 func (m *mill) Close(id message.ConnID)                                         { m.t.Fatalf("%x was closed", id) }
 func (m *mill) Server(*topology.Pool, *topology.Server, upstream.Event, error)  {}
 func (m *mill) Client(*topology.Pool, netip.AddrPort, downstream.Event, string) {}
+func (m *mill) Failed(*topology.Pool, *topology.Server, upstream.Event, error)  {}
+func (m *mill) Recovered(*topology.Pool, *topology.Server)                      {}
 
 // newMill prepares a workload: reply answers one request or fragment as a server would.
 func newMill(t testing.TB, clients, requests int, batch []byte, reply func([]byte) string) *mill {

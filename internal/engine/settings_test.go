@@ -68,6 +68,8 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.ServerConnections = number(t, v)
 	case "preconnect":
 		p.Preconnect = true
+	case "eject":
+		p.FailureLimit = 2
 	case "memcached":
 		p.Protocol = topology.Memcached
 	case "miss":

@@ -10,7 +10,6 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
-	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
@@ -25,8 +24,6 @@ type journal struct {
 	dropped atomic.Uint64
 	done    chan struct{}
 }
-
-var _ engine.Observer = (*journal)(nil)
 
 // line is one observation. Two with the same key within the interval are one line in the log.
 type line struct {

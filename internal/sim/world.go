@@ -384,6 +384,12 @@ func (w *world) Server(_ *topology.Pool, s *topology.Server, e upstream.Event, e
 }
 
 // Client hears of clients that did something wrong.
+// Failed implements engine.Observer.
+func (w *world) Failed(*topology.Pool, *topology.Server, upstream.Event, error) {}
+
+// Recovered implements engine.Observer.
+func (w *world) Recovered(*topology.Pool, *topology.Server) {}
+
 func (w *world) Client(_ *topology.Pool, _ netip.AddrPort, e downstream.Event, reason string) {
 	w.log("client event %d %s", e, reason)
 }

@@ -142,6 +142,9 @@ func (b *Block) Add(c Counter, n uint64) {
 	b.changed = true
 }
 
+// Undo takes back one event that was counted in this turn: it did not happen, or not yet.
+func (b *Block) Undo(c Counter) { b.local[c]-- }
+
 // Inc counts one event.
 func (b *Block) Inc(c Counter) { b.Add(c, 1) }
 

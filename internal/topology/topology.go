@@ -67,6 +67,9 @@ type Server struct {
 	Address string // "host:port" with brackets for IPv6, or a path
 	Weight  int
 
+	// Ejected servers get no requests. If the pool moves their keys, they are not in its ring either.
+	Ejected bool
+
 	// KeepAlive turns on TCP keepalive for connections to the server.
 	KeepAlive bool
 }
@@ -90,6 +93,10 @@ type Settings struct {
 	// MissOnFailure has keys of a memcached that failed be missing, instead of an error.
 	MissOnFailure bool
 	FlushAll      bool // flush_all is served, for every server of the pool
+
+	// FailureLimit is how many failures in a row eject a server; 0 is no ejection. It has failures reported, and
+	// requests wait for what becomes of the server.
+	FailureLimit int
 
 	FirstKey bool // commands with keys on several servers go to the first key's, unchecked
 

@@ -43,6 +43,13 @@ type Owner interface {
 	Wake(c *Conn, at clock.Instant)
 	// ServerEvent reports what an operator should know of.
 	ServerEvent(c *Conn, e Event, err error)
+
+	// Failed and Recovered are for whoever ejects servers: a failure that counts, and the first good reply
+	// after one. After Failed of a closed connection Verdict is called, or VerdictWithin passes; Settled
+	// tells that requests may be tried again.
+	Failed(c *Conn, e Event, err error)
+	Recovered(c *Conn)
+	Settled(c *Conn)
 }
 
 // Event is a change in a server connection's life.
@@ -53,6 +60,7 @@ const (
 	Connected Event = iota
 	ConnectFailed
 	ConnectionLost
+	Complained // the server answers that it cannot serve; only for Failed
 )
 
 type state uint8
@@ -106,7 +114,12 @@ type Conn struct {
 	retryAt clock.Instant
 	lastErr error
 
+	verdict  clock.Instant // until when requests wait for what becomes of a server that has failed; 0 is no wait
+	troubled bool          // a failure was reported, and no good reply came since
+	complain complaint     // recognises replies by which the server says that it cannot serve
+
 	out      bytebuf.Queue // requests not sent yet
+	room     int64         // bytes from which out takes no more: the limit, 0 if the server is ejected
 	greet    bytebuf.Queue // the handshake, sent before them
 	queuedTo uint64        // bytes ever put into out on this socket
 	sentTo   uint64        // bytes of them that were sent
@@ -122,8 +135,8 @@ type Conn struct {
 
 // New returns a closed connection.
 func New(owner Owner, pool *bytebuf.Pool, server *topology.Server, set *topology.Settings, counters *stats.Block) *Conn {
-	c := &Conn{owner: owner, pool: pool, Server: server, set: set, counters: counters}
-	c.parser.configure(set)
+	c := &Conn{owner: owner, pool: pool, counters: counters}
+	c.Apply(server, set)
 	return c
 }
 
@@ -132,7 +145,12 @@ func (c *Conn) Open(now clock.Instant) error {
 	if c.state != closed {
 		return nil
 	}
-	if now < c.retryAt {
+	switch {
+	case c.Server.Ejected:
+		return message.ErrNoServer
+	case c.verdict > now:
+		return message.ErrVerdict
+	case now < c.retryAt:
 		return c.lastErr
 	}
 	c.state, c.dialed = dialing, now
@@ -145,11 +163,12 @@ func (c *Conn) Open(now clock.Instant) error {
 }
 
 // Send queues a whole request. If owned, b is a pool buffer that the connection takes, whatever the
-// result; otherwise it is borrowed. An error means that the request was not queued.
+// result; otherwise it is borrowed. An error means that the request was not queued. With ErrVerdict
+// nothing has happened, and b is still the caller's.
 func (c *Conn) Send(now clock.Instant, t message.Ticket, b []byte, owned bool) error {
-	if c.state != ready || int64(c.out.Len()) >= c.set.ServerQueue {
+	if c.state != ready || int64(c.out.Len()) >= c.room {
 		if err := c.mayQueue(now); err != nil {
-			if owned {
+			if owned && err != message.ErrVerdict {
 				c.pool.Put(b)
 			}
 			return err
@@ -182,6 +201,9 @@ func (c *Conn) Send(now clock.Instant, t message.Ticket, b []byte, owned bool) e
 
 // mayQueue opens the connection where it is closed, and says why a request cannot be queued.
 func (c *Conn) mayQueue(now clock.Instant) error {
+	if c.Server.Ejected {
+		return message.ErrNoServer
+	}
 	if err := c.Open(now); err != nil {
 		return err
 	}
@@ -321,6 +343,9 @@ func (c *Conn) Received(now clock.Instant, b []byte) {
 			c.fail(message.ErrReply)
 			return
 		}
+		if c.set.FailureLimit > 0 {
+			c.listen(b[:n], done)
+		}
 		c.answer(e.ticket, b[:n], done)
 		b = b[n:]
 	}
@@ -339,7 +364,7 @@ func (c *Conn) answerRun(b []byte) int {
 			break
 		}
 		n := c.parser.short(b[size:])
-		if n == 0 {
+		if n == 0 || c.set.FailureLimit > 0 && b[size] == '-' { // an error may say that the server cannot serve
 			break
 		}
 		size += n
@@ -351,6 +376,9 @@ func (c *Conn) answerRun(b []byte) int {
 	c.doneTo = c.fifo.at(count - 1).end
 	c.fifo.drop(count)
 	c.counters.Add(stats.ServerResponses, uint64(count))
+	if c.troubled {
+		c.recovered()
+	}
 	return size
 }
 
@@ -386,6 +414,9 @@ func (c *Conn) receivedDirect(b []byte) {
 		c.owner.Filled(t, 0, false)
 		c.fail(message.ErrReply)
 		return
+	}
+	if c.set.FailureLimit > 0 {
+		c.listen(b, done)
 	}
 	if done {
 		c.answered()

@@ -23,15 +23,24 @@ func (c *Conn) fail(err error) {
 	c.greet.Clear(c.pool)
 	c.queuedTo, c.sentTo, c.doneTo, c.expired, c.greetLeft = 0, 0, 0, 0, 0
 	c.large, c.largeEnd = 0, 0
-	c.refusal = nil
+	c.refusal, c.complain = nil, complaint{}
 	c.parser.reset(c.set)
 
 	c.count(err)
+	event := ConnectionLost
 	if was != ready {
+		event = ConnectFailed
 		c.backOff(err)
-		c.owner.ServerEvent(c, ConnectFailed, err)
-	} else if !(idle && err == message.ErrEOF) {
-		c.owner.ServerEvent(c, ConnectionLost, err)
+	}
+	// A server that closes an idle connection, because it restarts or has had enough of it, has not failed.
+	if c.set.FailureLimit > 0 && !(was == ready && idle) && err != message.ErrShutdown {
+		c.troubled = true
+		c.verdict = c.now.Add(VerdictWithin)
+		c.owner.Wake(c, c.verdict)
+		c.owner.Failed(c, event, err)
+	}
+	if !(was == ready && idle && err == message.ErrEOF) {
+		c.owner.ServerEvent(c, event, err)
 	}
 	failed := c.fifo
 	c.fifo = fifo{ring: c.spare}
@@ -83,6 +92,9 @@ func (c *Conn) backOff(err error) {
 		pause = min(retryMin<<c.failures, retryMax)
 	}
 	c.failures++
+	if c.failures <= uint(c.set.FailureLimit) {
+		pause = 0 // the next attempt may be what ejects the server: it is not put off
+	}
 	c.retryAt, c.lastErr = c.now.Add(pause), err
 }
 
@@ -92,7 +104,13 @@ func (c *Conn) Expire(now clock.Instant) clock.Instant {
 	c.now = now
 	next := clock.Never
 	if c.state == closed {
-		if !c.set.Preconnect {
+		if c.verdict > now {
+			return c.verdict
+		}
+		if c.verdict != 0 {
+			c.Verdict()
+		}
+		if !c.set.Preconnect || c.Server.Ejected {
 			return next
 		}
 		if c.retryAt > now {
@@ -192,10 +210,15 @@ func (c *Conn) withoutSecrets(text string) string {
 // maxRefusal bounds a reply to the handshake, in bytes.
 const maxRefusal = 4096
 
-// Apply takes the settings of a new snapshot. What is in flight goes on.
+// Apply takes the settings of a new snapshot. What is in flight goes on. Of a server that is ejected
+// nothing more is wanted until it is not.
 func (c *Conn) Apply(server *topology.Server, set *topology.Settings) {
 	c.Server, c.set = server, set
 	c.parser.configure(set)
+	c.room = set.ServerQueue
+	if server.Ejected {
+		c.room = 0
+	}
 }
 
 // Trim gives back what an idle connection does not need.
