@@ -114,7 +114,7 @@ func TestNoSecretsInLogs(t *testing.T) {
 			}
 			p = harness.Run(t, path, "-c", file, "-a", "", "-v", fmt.Sprint(verbosity))
 			harness.Eventually(t, harness.Limit, "cashew listens or has ended", func() bool {
-				c, err := redistest.TryDial(t, refusing)
+				c, err := redistest.TryDial(t, addr) // of the longer name, which listens last
 				if err == nil {
 					c.Close()
 				}
