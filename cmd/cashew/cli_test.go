@@ -41,7 +41,7 @@ func buildAndRun(m *testing.M) int {
 var files = map[string]string{
 	"ok.yml":       "alpha:\n  listen: 127.0.0.1:22121\n  servers:\n    - 127.0.0.1:6379:1 one\n    - 127.0.0.1:6380:1 two\n",
 	"bad.yml":      "alpha:\n  listen: 127.0.0.1:22121\n  timeuot: 5\n  servers:\n    - 127.0.0.1:6379:0\n",
-	"eject.yml":    "alpha:\n  listen: 127.0.0.1:22121\n  auto_eject_hosts: true\n  servers:\n    - 127.0.0.1:6379:1\n",
+	"warn.yml":     "alpha:\n  listen: 127.0.0.1:22121\n  redis_db: 1\n  servers:\n    - 127.0.0.1:6379:1\n",
 	"sentinel.yml": "alpha:\n  listen: 127.0.0.1:22121\n  sentinels:\n    - 127.0.0.1:26379:1\n",
 	"scalar.yml":   "alpha:\n  listen: 127.0.0.1:22121\n  servers: 127.0.0.1:6379:1\n",
 	"pipe.yml":     "alpha\n",
@@ -100,7 +100,7 @@ func TestExitCodes(t *testing.T) {
 		"-t -c ok.yml", "-tc ok.yml", "-tcok.yml", "-t --conf-file=ok.yml", "-t --conf ok.yml", "--c=ok.yml --test",
 		"word -t word -c ok.yml word", "-t -c ok.yml -- -x", "-c ok.yml -tv6", "-tv 99 -c ok.yml", "-tv 0 -c ok.yml",
 		"-t -c bad.yml", "-t -c missing.yml", "-t -c sentinel.yml", "-t -c pipe.yml", "-t -c ports.yml",
-		"-t -c empty.yml", "-t -c eject.yml", "-t -c .", "-t -c ''", "-t -c -", "-t -- -c ok.yml -c missing.yml",
+		"-t -c empty.yml", "-t -c warn.yml", "-t -c .", "-t -c ''", "-t -c -", "-t -- -c ok.yml -c missing.yml",
 		"-x", "-tx", "-xt", "-hx", "-?", "--bogus", "--help=3", "--s 1", "--st 3", "--ver", "--d", "--stats",
 		"-v", "-v x", "-v ''", "-v -1", "-v +1", "-v 0x1", "--verbose", "--verbose=x", "-c", "-o", "-p", "-a",
 		"-m 0", "-m 5", "-m 511", "-t -c ok.yml -m 512", "-t -c ok.yml -m 513", "-t -c ok.yml -m 16777216", "-m 16777217", "-m x", "-m",
@@ -172,7 +172,7 @@ cashew: configuration file 'bad.yml' syntax is invalid
 `},
 		{"-t -c missing.yml", 1, "", "cashew: stat missing.yml: no such file or directory\ncashew: configuration file 'missing.yml' syntax is invalid\n"},
 		{"-t -c scalar.yml", 0, "", "syntax is ok\n"}, // nutcracker wants a list here
-		{"-t -c eject.yml", 0, "", "warning: eject.yml:3:21: alpha.auto_eject_hosts: ejection is not in force"},
+		{"-t -c warn.yml", 0, "", "warning: warn.yml:3:13: alpha.redis_db: no effect in a memcached pool"},
 		{"-c bad.yml", 1, "", "syntax is invalid\n"},
 		{"-m 5", 1, "", "cashew: mbuf chunk size must be between 512 and 16777216 bytes\nUsage: cashew "},
 		{"-h", 0, "", "-c, --conf-file=S      : configuration file (default: conf/nutcracker.yml)"},

@@ -248,7 +248,7 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	for key := range keys {
-		if strings.HasSuffix(key, "_limit") && key != "server_failure_limit" && !limits[key] {
+		if strings.HasSuffix(key, "_limit") && key != "server_failure_limit" && key != "eject_limit" && !limits[key] {
 			t.Errorf("%s is missing in the table of bounds", key)
 		}
 	}
