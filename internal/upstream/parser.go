@@ -54,5 +54,5 @@ func (p *replyParser) short(b []byte) int {
 	if p.protocol == topology.Memcached {
 		return memcached.Short(b)
 	}
-	return resp.Short(b)
+	return p.redis.Short(b)
 }
