@@ -47,7 +47,7 @@ func (memcachedDialect) requests(s *Session, b []byte) []byte {
 		}
 		s.command(b[:n], &p.Request, false)
 		if s.Stalled() {
-			return b
+			return s.rest(b, n)
 		}
 		b = b[n:]
 	}

@@ -258,6 +258,9 @@ func (s *Session) advance() {
 		}
 		s.inFlight.pop()
 	}
+	if s.holds&holdLane != 0 && s.inFlight.n == 0 {
+		d.Owner.Awaken(s)
+	}
 	if s.holds&holdRequests != 0 && s.inFlight.n <= requestsLow {
 		s.release(holdRequests)
 	}

@@ -221,7 +221,7 @@ func newSnapshot(c *Config) *topology.Snapshot {
 		Settings: topology.Settings{
 			Protocol: topology.Redis,
 			Timeout:  c.Timeout, ConnectTimeout: c.ConnectTimeout, ServerConnections: c.ServerConnections,
-			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, FirstKey: c.FirstKey, Limits: c.Limits,
+			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, Databases: c.Database + 1, FirstKey: c.FirstKey, Limits: c.Limits,
 		},
 	}
 	var nodes []ring.Node
