@@ -3,6 +3,7 @@ package downstream
 import (
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/fragment"
+	"github.com/cashew-proxy/cashew/internal/memcached"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/stats"
 )
@@ -78,6 +79,11 @@ func (s *Session) Replies(t message.Ticket, b []byte, count uint32) bool {
 	}
 	s.noteReply(len(b), true)
 	s.output(b)
+	if s.Pool.MissOnFailure { // then some know their command; those that come after them in the ring are others
+		for i := range count {
+			s.inFlight.at(i).op = memcached.Unknown
+		}
+	}
 	s.inFlight.head += count
 	s.inFlight.n -= count
 	if s.inFlight.n > 0 || s.holds != 0 || s.ending {
