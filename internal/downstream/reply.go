@@ -224,11 +224,9 @@ func (d *Desk) keepScratch(b []byte) {
 func (s *Session) answer(e *entry, t message.Ticket, reply []byte) {
 	s.drop(e)
 	e.state = answered
-	if e.hush != hidden {
-		e.body = append(s.desk.Pool.Get(len(reply)), reply...)
-		s.stored += int64(len(reply))
-	}
-	if e.hush == unsure {
+	e.body = append(s.desk.Pool.Get(len(reply)), reply...)
+	s.stored += int64(len(reply))
+	if e.hush != heard { // what was hidden of an answer that did not come whole counts for nothing
 		s.decide(e)
 	}
 	if t.Sequence == s.inFlight.head {
