@@ -3,6 +3,7 @@ package downstream
 import (
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/fragment"
+	"github.com/cashew-proxy/cashew/internal/memcached"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/stats"
 )
@@ -78,6 +79,11 @@ func (s *Session) Replies(t message.Ticket, b []byte, count uint32) bool {
 	}
 	s.noteReply(len(b), true)
 	s.output(b)
+	if s.Pool.MissOnFailure { // then some know their command; those that come after them in the ring are others
+		for i := range count {
+			s.inFlight.at(i).op = memcached.Unknown
+		}
+	}
 	s.inFlight.head += count
 	s.inFlight.n -= count
 	if s.inFlight.n > 0 || s.holds != 0 || s.ending {
@@ -218,11 +224,9 @@ func (d *Desk) keepScratch(b []byte) {
 func (s *Session) answer(e *entry, t message.Ticket, reply []byte) {
 	s.drop(e)
 	e.state = answered
-	if e.hush != hidden {
-		e.body = append(s.desk.Pool.Get(len(reply)), reply...)
-		s.stored += int64(len(reply))
-	}
-	if e.hush == unsure {
+	e.body = append(s.desk.Pool.Get(len(reply)), reply...)
+	s.stored += int64(len(reply))
+	if e.hush != heard { // what was hidden of an answer that did not come whole counts for nothing
 		s.decide(e)
 	}
 	if t.Sequence == s.inFlight.head {
