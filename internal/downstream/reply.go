@@ -39,6 +39,11 @@ func (s *Session) Reply(t message.Ticket, b []byte, last bool) {
 	case e.group != nil:
 		s.replyFragment(e, t, b, last)
 		return
+	case e.hush == echoing:
+		s.drop(e)
+		e.hush = heard
+		s.Reply(t, b, last)
+		return
 	case e.hush != heard:
 		s.replyHushed(e, t, b, last)
 		return
@@ -209,7 +214,13 @@ func (s *Session) failAsMiss(e *entry, t message.Ticket) bool {
 	if miss == "" {
 		return false
 	}
-	s.answer(e, t, append(s.desk.scratch[:0], miss...))
+	reply := append(s.desk.scratch[:0], miss...)
+	if e.hush == echoing {
+		reply = append(reply[:0], e.body...)
+		e.hush = heard
+	}
+	s.desk.keepScratch(reply)
+	s.answer(e, t, reply)
 	return true
 }
 

@@ -31,9 +31,8 @@ type dialect interface {
 	overwrites(e *expect) bool
 	// isError says that a reply is an error that no value of a key explains.
 	isError(reply []byte) bool
-	// bareMiss says that a reply is the one of a key's server that failed, where the pool has that be a miss,
-	// and that of a server only perhaps.
-	bareMiss(reply []byte) bool
+	// missed says that a reply to one key tells of a miss, which a server that failed may stand behind.
+	missed(reply []byte) bool
 	// failure is the reason in an error of the proxy's own.
 	failure(reply []byte) (text string, ok bool)
 
@@ -105,7 +104,7 @@ func (redis) isError(reply []byte) bool {
 	return reply[0] == '-' && string(reply) != wrongType && string(reply) != notInteger
 }
 
-func (redis) bareMiss([]byte) bool { return false }
+func (redis) missed([]byte) bool { return false }
 
 func (redis) failure(reply []byte) (string, bool) { return between(reply, "-ERR ") }
 

@@ -11,8 +11,8 @@ func (memcached) isError(reply []byte) bool {
 	return bytes.HasPrefix(reply, []byte("SERVER_ERROR")) || string(reply) == "ERROR\r\n"
 }
 
-// bareMiss: the proxy does not repeat the flags of a mg whose server failed, as a server does.
-func (memcached) bareMiss(reply []byte) bool { return string(reply) == "EN\r\n" }
+// missed: a miss, with whatever words of the request it repeats.
+func (memcached) missed(reply []byte) bool { return bytes.HasPrefix(reply, []byte("EN")) }
 
 func (memcached) failure(reply []byte) (string, bool) { return between(reply, "SERVER_ERROR ") }
 
@@ -62,7 +62,7 @@ func (e *expect) passes(word string) bool {
 
 // failedInBatch says that a reply is of a request that failed, and that a fault explains it.
 func (c *client) failedInBatch(reply []byte) bool {
-	return c.excused(reply) || c.w.dialect.bareMiss(reply) && c.missExcused(-1)
+	return c.excused(reply) || c.w.dialect.missed(reply) && c.missExcused(-1)
 }
 
 // settle judges the silence of the first n requests: the next one has been answered, or all is at rest.

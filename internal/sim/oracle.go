@@ -117,7 +117,7 @@ func (c *client) check(e *expect, reply []byte) {
 	if c.w.cfg.Trace {
 		c.w.log("reply client%d %s to %s", c.number, short(reply), e.show())
 	}
-	if e.kind == single && c.w.dialect.bareMiss(reply) && c.missExcused(c.w.owner(e.key)) {
+	if e.kind == single && c.w.dialect.missed(reply) && c.missExcused(c.w.owner(e.key)) {
 		c.doubt(e) // it says nothing of the key
 		if c.cell(e.key).certain() {
 			c.w.result.Errors++
