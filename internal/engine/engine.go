@@ -222,7 +222,7 @@ func (e *Engine) Space(id message.ConnID, scratch []byte) []byte {
 	}
 }
 
-// Received takes bytes that were read to where Space said. It keeps none of scratch.
+// Received takes bytes that were read to where Space said. It keeps none of scratch, but may overwrite them.
 func (e *Engine) Received(now clock.Instant, id message.ConnID, in []byte) {
 	e.begin(now)
 	switch s := e.find(id); {
