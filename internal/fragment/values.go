@@ -2,6 +2,7 @@ package fragment
 
 import (
 	"bytes"
+	"math"
 	"slices"
 
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
@@ -91,7 +92,7 @@ func acceptValues(g *Group, f *Fragment) bool {
 	for i := range f.keys {
 		key := f.key(asked)
 		asked += 1 + len(key)
-		if n == 0 || !bytes.Equal(got, key) {
+		if n == 0 || n > math.MaxUint32 || !bytes.Equal(got, key) {
 			g.blocks[f.first+i] = 0
 			continue
 		}
