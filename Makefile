@@ -80,7 +80,7 @@ cross: ## compile for every supported system
 check: lint cross test race sim fuzz ## everything above that judges; under 15 minutes on two cores
 
 bench: build ## measure against nutcracker and no proxy (BENCH='-quick …')
-	@scripts/peers.sh redis-server redis-benchmark nutcracker
+	@scripts/peers.sh redis-server redis-benchmark memcached nutcracker
 	go build -o bin/cashew-bench ./bench
 	bin/cashew-bench -cashew bin/cashew -out bench/results $(BENCH)
 
