@@ -15,8 +15,7 @@ import (
 func describeMachine(ctx context.Context, o *options, f *fleet) []string {
 	facts := []string{
 		"CPU: " + cpuModel() + fmt.Sprintf(", %d visible", runtime.NumCPU()),
-		"Kernel: " + runtime.GOOS + "/" + runtime.GOARCH + " " + readLine("/proc/sys/kernel/osrelease"),
-		"Load average at the start: " + readLine("/proc/loadavg"),
+		"Kernel: " + kernel(readLine("/proc/sys/kernel/osrelease")) + ", " + runtime.GOARCH,
 		"Go of this tool: " + runtime.Version(),
 		"redis-server: " + output(ctx, "redis-server", "--version"),
 		"redis-benchmark: " + output(ctx, "redis-benchmark", "--version"),
@@ -49,6 +48,13 @@ func describeMachine(ctx context.Context, o *options, f *fleet) []string {
 			fmt.Sprintf("Pool of %s, the same for both proxies: %s", p.speaks, strings.Join(strings.Fields(p.config), " ")))
 	}
 	return facts
+}
+
+// kernel shortens a release to what figures depend on: a distribution's own numbers follow.
+func kernel(release string) string {
+	major, rest, _ := strings.Cut(release, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return "Linux " + major + "." + minor
 }
 
 func cpuModel() string {

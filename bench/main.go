@@ -167,6 +167,7 @@ func measureAll(ctx context.Context, o *options, dir string) (*report, error) {
 		return nil, err
 	}
 	rep := &report{Began: time.Now().UTC(), Quick: o.quick, Rounds: o.rounds, Seconds: o.seconds, Targets: o.targets}
+	rep.Load = readLine("/proc/loadavg")
 	rep.Machine = describeMachine(ctx, o, f)
 	for _, w := range selected {
 		samples, err := measure(ctx, o, f, w)

@@ -62,8 +62,8 @@ func (rep *report) publish(dir string) error {
 // publishable says why a run with these options could not be published: a page shows all rows or none,
 // and what was measured in one run only.
 func (o *options) publishable(dir string) error {
-	if o.quick || o.only.String() != "" || len(o.targets) != len(targetNames) {
-		return errors.New("-publish needs a whole run: without -quick, -only and -targets")
+	if o.quick || o.rounds < 3 || o.only.String() != "" || len(o.targets) != len(targetNames) {
+		return errors.New("-publish needs a whole run: without -quick, -only and -targets, and at least three rounds")
 	}
 	for _, p := range published {
 		page, err := os.ReadFile(filepath.Join(dir, p.page))
@@ -102,11 +102,22 @@ var summaryRows = map[string][]struct{ workload, label string }{
 func (rep *report) summary(w io.Writer) {
 	fmt.Fprintf(w, "GET of %d bytes, requests a second and the proxy's CPU per request; two Redis servers behind the proxies, medians of %d alternating\n",
 		small.valueSize, rep.Rounds)
-	fmt.Fprintf(w, "rounds on %d cores (%s), nutcracker with `-v 4`:\n\n", runtime.NumCPU(), cpuModel())
+	fmt.Fprintf(w, "rounds on %d cores (%s), nutcracker%s with `-v 4`:\n\n", runtime.NumCPU(), cpuModel(), rep.nutcrackerVersion())
 	rep.summaryTable(w, redis)
 	fmt.Fprint(w, "\nThe same with two memcached servers of one thread each:\n\n")
 	rep.summaryTable(w, memcached)
 	fmt.Fprint(w, "\n[Performance](docs/performance.md) has all rows, what was aimed at and missed, and where the time goes.\n")
+}
+
+// nutcrackerVersion returns a space and the version, if it is among the facts.
+func (rep *report) nutcrackerVersion() string {
+	for _, fact := range rep.Machine {
+		if _, version, ok := strings.Cut(fact, "This is nutcracker-"); ok {
+			version, _, _ = strings.Cut(version, ",")
+			return " " + version
+		}
+	}
+	return ""
 }
 
 func (rep *report) summaryTable(w io.Writer, protocol string) {

@@ -19,6 +19,7 @@ type report struct {
 	Rounds  int
 	Seconds float64
 	Targets []string
+	Load    string // average at the start
 	Machine []string
 	Results []result
 }
@@ -69,12 +70,13 @@ func (rep *report) markdown(w io.Writer) {
 	if rep.Quick {
 		fmt.Fprint(w, quickNote)
 	}
+	fmt.Fprintf(w, "- Load average at the start: %s\n", rep.Load)
 	rep.body(w)
 }
 
 const quickNote = "**A quick run: it shows that the tool works. The figures mean nothing.**\n\n"
 
-// body prints the report without its title.
+// body prints the report without what only matters to who made it.
 func (rep *report) body(w io.Writer) {
 	for _, fact := range rep.Machine {
 		fmt.Fprintf(w, "- %s\n", fact)

@@ -154,14 +154,10 @@ func placeholders(keys int) []string {
 }
 
 func ofMemcached(name, verb string, keys, clients, pipeline, probe int, bars []bar) workload {
-	w := workload{
+	return workload{
 		Name: name, Protocol: memcached, Clients: clients, Pipeline: pipeline,
 		Args: append([]string{verb}, placeholders(keys)...), keys: small, probe: probe, bars: bars,
 	}
-	if pipeline > 1 {
-		w.atLeast = pipelined
-	}
-	return w
 }
 
 // against returns the bars of a workload of memcached: how much of nutcracker's CPU may be used, and how
