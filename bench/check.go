@@ -23,8 +23,15 @@ var checked = []workload{
 	get("get-1000c", 1000, 1, 20_000, 0),
 	get("get-50c-P16", 50, 16, 100_000, pipelined),
 	get("get-50c-P100", 50, 100, 200_000, pipelined),
+	get("get-1000c-P16", 1000, 16, 100_000, pipelined),
 	set("set-50c", written, 50, 20_000),
 	set("set-1000c", written, 1000, 20_000),
+	pipes(set("set-50c-P16", written, 50, 100_000), 16),
+}
+
+func pipes(w workload, pipeline int) workload {
+	w.Pipeline = pipeline
+	return w
 }
 
 const (
