@@ -29,7 +29,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test race sim fuzz lint fmt cross check bench clean peers
+.PHONY: help build demo test race sim fuzz lint fmt cross check bench package clean peers
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,9 @@ bench: build ## measure against nutcracker and no proxy (BENCH='-quick …')
 	@scripts/peers.sh redis-server redis-benchmark memcached nutcracker
 	go build -o bin/cashew-bench ./bench
 	bin/cashew-bench -cashew bin/cashew -out bench/results $(BENCH)
+
+package: build ## a Debian package in bin/, of what build makes
+	@scripts/package.sh '$(VERSION)' bin
 
 clean: ## remove what was built
 	rm -rf bin tools/bin

@@ -41,7 +41,7 @@ func buildAndRun(m *testing.M) int {
 var files = map[string]string{
 	"ok.yml":       "alpha:\n  listen: 127.0.0.1:22121\n  servers:\n    - 127.0.0.1:6379:1 one\n    - 127.0.0.1:6380:1 two\n",
 	"bad.yml":      "alpha:\n  listen: 127.0.0.1:22121\n  timeuot: 5\n  servers:\n    - 127.0.0.1:6379:0\n",
-	"eject.yml":    "alpha:\n  listen: 127.0.0.1:22121\n  auto_eject_hosts: true\n  servers:\n    - 127.0.0.1:6379:1\n",
+	"warn.yml":     "alpha:\n  listen: 127.0.0.1:22121\n  redis_db: 1\n  servers:\n    - 127.0.0.1:6379:1\n",
 	"sentinel.yml": "alpha:\n  listen: 127.0.0.1:22121\n  sentinels:\n    - 127.0.0.1:26379:1\n",
 	"scalar.yml":   "alpha:\n  listen: 127.0.0.1:22121\n  servers: 127.0.0.1:6379:1\n",
 	"pipe.yml":     "alpha\n",
@@ -100,7 +100,7 @@ func TestExitCodes(t *testing.T) {
 		"-t -c ok.yml", "-tc ok.yml", "-tcok.yml", "-t --conf-file=ok.yml", "-t --conf ok.yml", "--c=ok.yml --test",
 		"word -t word -c ok.yml word", "-t -c ok.yml -- -x", "-c ok.yml -tv6", "-tv 99 -c ok.yml", "-tv 0 -c ok.yml",
 		"-t -c bad.yml", "-t -c missing.yml", "-t -c sentinel.yml", "-t -c pipe.yml", "-t -c ports.yml",
-		"-t -c empty.yml", "-t -c eject.yml", "-t -c .", "-t -c ''", "-t -c -", "-t -- -c ok.yml -c missing.yml",
+		"-t -c empty.yml", "-t -c warn.yml", "-t -c .", "-t -c ''", "-t -c -", "-t -- -c ok.yml -c missing.yml",
 		"-x", "-tx", "-xt", "-hx", "-?", "--bogus", "--help=3", "--s 1", "--st 3", "--ver", "--d", "--stats",
 		"-v", "-v x", "-v ''", "-v -1", "-v +1", "-v 0x1", "--verbose", "--verbose=x", "-c", "-o", "-p", "-a",
 		"-m 0", "-m 5", "-m 511", "-t -c ok.yml -m 512", "-t -c ok.yml -m 513", "-t -c ok.yml -m 16777216", "-m 16777217", "-m x", "-m",
@@ -172,7 +172,7 @@ cashew: configuration file 'bad.yml' syntax is invalid
 `},
 		{"-t -c missing.yml", 1, "", "cashew: stat missing.yml: no such file or directory\ncashew: configuration file 'missing.yml' syntax is invalid\n"},
 		{"-t -c scalar.yml", 0, "", "syntax is ok\n"}, // nutcracker wants a list here
-		{"-t -c eject.yml", 0, "", "warning: eject.yml:3:21: alpha.auto_eject_hosts: ejection is not in force"},
+		{"-t -c warn.yml", 0, "", "warning: warn.yml:3:13: alpha.redis_db: no effect in a memcached pool"},
 		{"-c bad.yml", 1, "", "syntax is invalid\n"},
 		{"-m 5", 1, "", "cashew: mbuf chunk size must be between 512 and 16777216 bytes\nUsage: cashew "},
 		{"-h", 0, "", "-c, --conf-file=S      : configuration file (default: conf/nutcracker.yml)"},
@@ -215,28 +215,28 @@ cashew: configuration file 'bad.yml' syntax is invalid
 
 // TestFlags checks where the values go.
 func TestFlags(t *testing.T) {
-	o, do, err := parseFlags("cashew", words("-dv 7 -o log -c c.yml -s 1234 -i 50 -a ::1 -p pid -m 1024"))
+	o, do, err := parseFlags("cashew", usual, words("-dv 7 -o log -c c.yml -s 1234 -i 50 -a ::1 -p pid -m 1024"))
 	if err != nil || do != serve {
 		t.Fatal(do, err)
 	}
 	if !o.Background || o.Verbosity != 7 || o.LogFile != "log" || o.ConfigFile != "c.yml" || o.StatsPort != 1234 ||
-		o.StatsInterval != 50 || o.StatsAddress != "::1" || o.PidFile != "pid" || !o.MbufGiven || !o.StatsGiven || o.Compat {
+		!o.IntervalGiven || o.StatsAddress != "::1" || o.PidFile != "pid" || !o.MbufGiven || o.Compat {
 		t.Errorf("%+v", o)
 	}
 	for _, line := range []string{"-v 12", "-v 99999999999999999999"} {
-		if o, _, err := parseFlags("cashew", words(line)); err != nil || o.Verbosity != 11 {
+		if o, _, err := parseFlags("cashew", usual, words(line)); err != nil || o.Verbosity != 11 {
 			t.Errorf("%s: %d, %v", line, o.Verbosity, err)
 		}
 	}
 	// Numbers that wrap around in nutcracker are out of bounds here.
 	for _, line := range []string{"-m 4294967808", "-s 4294967297", "-i 4294967297"} {
-		if _, _, err := parseFlags("cashew", words(line)); err == nil {
+		if _, _, err := parseFlags("cashew", usual, words(line)); err == nil {
 			t.Errorf("%s is accepted", line)
 		}
 	}
 	for _, program := range []string{"cashew", "nutcracker"} {
-		o, _, err := parseFlags(program, nil)
-		if err != nil || o.Compat != (program == "nutcracker") || (o.StatsAddress == "0.0.0.0") != o.Compat || o.StatsGiven || o.MbufGiven {
+		o, _, err := parseFlags(program, usual, nil)
+		if err != nil || o.Compat != (program == "nutcracker") || (o.StatsAddress == "0.0.0.0") != o.Compat || o.IntervalGiven || o.MbufGiven || o.StatsPort != 22222 {
 			t.Errorf("%s: %+v, %v", program, o, err)
 		}
 	}

@@ -88,7 +88,7 @@ func newRoot() *cobra.Command {
 
 // configFlag adds the flag -c to a command that reads a configuration.
 func configFlag(c *cobra.Command) *string {
-	return c.Flags().StringP("conf-file", "c", defaultConfig, "configuration file")
+	return c.Flags().StringP("conf-file", "c", usual.config, "configuration file")
 }
 
 func explainCommand() *cobra.Command {

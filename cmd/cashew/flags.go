@@ -45,10 +45,8 @@ var flags = []option{
 
 // The defaults, which are twemproxy's but for the address of the statistics.
 const (
-	defaultConfig    = "conf/nutcracker.yml"
 	defaultVerbosity = 5
 	defaultPort      = 22222
-	defaultInterval  = 30000
 	defaultAddress   = "127.0.0.1"
 	compatAddress    = "0.0.0.0"
 
@@ -56,10 +54,10 @@ const (
 	maxMbuf = 16777216
 )
 
-func defaults(program string) daemon.Options {
+func defaults(program string, s site) daemon.Options {
 	o := daemon.Options{
-		Program: program, Compat: program == compatName, ConfigFile: defaultConfig, Verbosity: defaultVerbosity,
-		StatsAddress: defaultAddress, StatsPort: defaultPort, StatsInterval: defaultInterval,
+		Program: program, Compat: program == compatName, ConfigFile: s.config, LogFile: s.log, Verbosity: defaultVerbosity,
+		StatsAddress: defaultAddress, StatsPort: defaultPort, TwemproxyVersion: twemproxyVersion,
 	}
 	if o.Compat {
 		o.StatsAddress = compatAddress
@@ -67,9 +65,10 @@ func defaults(program string) daemon.Options {
 	return o
 }
 
-// parseFlags reads nutcracker's command line, without the program's name.
-func parseFlags(program string, args []string) (daemon.Options, action, error) {
-	o, do := defaults(program), serve
+// parseFlags reads nutcracker's command line, without the program's name. s has the files that it leaves
+// open.
+func parseFlags(program string, s site, args []string) (daemon.Options, action, error) {
+	o, do, pidGiven := defaults(program, s), serve, false
 	err := getopt(args, flags, func(g given) error {
 		switch g.short {
 		case 'h':
@@ -80,11 +79,16 @@ func parseFlags(program string, args []string) (daemon.Options, action, error) {
 			do = max(do, describeStats)
 		case 't':
 			do = max(do, testConfig)
+		case 'p':
+			o.PidFile, pidGiven = g.arg, true
 		default:
 			return setFlag(&o, g)
 		}
 		return nil
 	})
+	if o.Background && !pidGiven {
+		o.PidFile = s.pid
+	}
 	return o, do, err
 }
 
@@ -104,17 +108,15 @@ func setFlag(o *daemon.Options, g given) (err error) {
 		if err == nil && (o.StatsPort < 1 || o.StatsPort > 65535) {
 			err = fmt.Errorf("option -s value %s is not a valid port", g.arg)
 		}
-		o.StatsGiven = true
 	case 'i':
-		o.StatsInterval, err = flagNumber(g)
-		if err == nil && o.StatsInterval > math.MaxInt32 {
+		var n int
+		n, err = flagNumber(g)
+		if err == nil && n > math.MaxInt32 {
 			err = fmt.Errorf("option -i value %s is more than %d", g.arg, math.MaxInt32)
 		}
-		o.StatsGiven = true
+		o.IntervalGiven = true
 	case 'a':
-		o.StatsAddress, o.StatsGiven = g.arg, true
-	case 'p':
-		o.PidFile = g.arg
+		o.StatsAddress = g.arg
 	case 'm':
 		err = checkMbuf(g)
 		o.MbufGiven = true

@@ -25,8 +25,9 @@ func main() {
 
 // execute is main with its surroundings as arguments. It returns the exit code.
 func execute(args []string, stdout, stderr io.Writer) int {
-	program := "cashew"
+	program, files := "cashew", usual
 	if len(args) > 0 {
+		files = siteOf(args[0], exists)
 		if filepath.Base(args[0]) == compatName {
 			program = compatName
 		}
@@ -36,7 +37,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if program != compatName && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		return runCommand(args, stdout, stderr)
 	}
-	o, action, err := parseFlags(program, args)
+	o, action, err := parseFlags(program, files, args)
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n%s", program, err, usage(program))
 		return 1
@@ -44,7 +45,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	o.Stderr = stderr
 	switch action {
 	case showHelp:
-		fmt.Fprint(stderr, banner(program), usage(program), options(program))
+		fmt.Fprint(stderr, banner(program), usage(program), options(program, files))
 		return 0
 	case showVersion:
 		fmt.Fprint(stderr, banner(program))
@@ -56,6 +57,11 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		return checkConfig(o)
 	}
 	return daemon.Run(context.Background(), o)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // checkConfig is -t: everything that is wrong, then the verdict.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cashew-proxy/cashew/internal/daemon"
+	"github.com/cashew-proxy/cashew/internal/metrics"
 )
 
 // twemproxyVersion is the release whose behaviour is reproduced; scripts read it from -V.
@@ -32,7 +33,7 @@ func usage(program string) string {
 	return strings.ReplaceAll(text, "PROGRAM", program)
 }
 
-func options(program string) string {
+func options(program string, s site) string {
 	return fmt.Sprintf(`
 Options:
   -h, --help             : this help
@@ -44,41 +45,11 @@ Options:
   -o, --output=S         : log file (default: standard error)
   -c, --conf-file=S      : configuration file (default: %s)
   -s, --stats-port=N     : port of the statistics (default: %d)
-  -a, --stats-addr=S     : address of the statistics (default: %s)
-  -i, --stats-interval=N : interval of the statistics in msec (default: %d)
+  -a, --stats-addr=S     : address of the statistics, or the path of a unix socket; "" for none (default: %s)
+  -i, --stats-interval=N : accepted for nutcracker's sake, without effect: statistics are live
   -p, --pid-file=S       : pid file (default: none)
   -m, --mbuf-size=N      : accepted for nutcracker's sake, without effect
-
-Statistics are not served in this version: -s, -a and -i are checked only.
-`, defaultVerbosity, daemon.MaxVerbosity, defaultConfig, defaultPort, defaults(program).StatsAddress, defaultInterval)
-}
-
-// field is one statistic of twemproxy's JSON.
-type field struct{ name, description string }
-
-var poolFields = []field{
-	{"client_eof", "# eof on client connections"},
-	{"client_err", "# errors on client connections"},
-	{"client_connections", "# active client connections"},
-	{"server_ejects", "# times backend server was ejected"},
-	{"forward_error", "# times we encountered a forwarding error"},
-	{"fragments", "# fragments created from a multi-vector request"},
-}
-
-var serverFields = []field{
-	{"server_eof", "# eof on server connections"},
-	{"server_err", "# errors on server connections"},
-	{"server_timedout", "# timeouts on server connections"},
-	{"server_connections", "# active server connections"},
-	{"server_ejected_at", "timestamp when server was ejected in usec since epoch"},
-	{"requests", "# requests"},
-	{"request_bytes", "total request bytes"},
-	{"responses", "# responses"},
-	{"response_bytes", "total response bytes"},
-	{"in_queue", "# requests in incoming queue"},
-	{"in_queue_bytes", "current request bytes in incoming queue"},
-	{"out_queue", "# requests in outgoing queue"},
-	{"out_queue_bytes", "current request bytes in outgoing queue"},
+`, defaultVerbosity, daemon.MaxVerbosity, s.config, defaultPort, defaults(program, s).StatsAddress)
 }
 
 // statsText is what -D prints after the banner. Programs that were written for nutcracker read it,
@@ -86,12 +57,12 @@ var serverFields = []field{
 func statsText() string {
 	var b strings.Builder
 	b.WriteString("pool stats:\n")
-	for _, f := range poolFields {
-		fmt.Fprintf(&b, "  %-20s\"%s\"\n", f.name, f.description)
+	for _, f := range metrics.PoolFields {
+		fmt.Fprintf(&b, "  %-20s\"%s\"\n", f.Name, f.Description)
 	}
 	b.WriteString("\nserver stats:\n")
-	for _, f := range serverFields {
-		fmt.Fprintf(&b, "  %-20s\"%s\"\n", f.name, f.description)
+	for _, f := range metrics.ServerFields {
+		fmt.Fprintf(&b, "  %-20s\"%s\"\n", f.Name, f.Description)
 	}
 	return b.String()
 }

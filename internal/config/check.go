@@ -20,7 +20,7 @@ func (l *loader) checkProtocol(p *Pool, given places) {
 		}
 		return
 	}
-	for _, name := range []string{"redis_auth", "redis_auth_file", "redis_user"} {
+	for _, name := range []string{"redis_auth", "redis_auth_file", "redis_user", "databases"} {
 		if at, ok := given[name]; ok {
 			l.mistake(at, p.Name+"."+name, "not allowed for a memcached pool; it needs \"redis: true\"")
 		}
@@ -29,10 +29,6 @@ func (l *loader) checkProtocol(p *Pool, given places) {
 
 // warnPool warns about settings that are valid and have no effect.
 func (l *loader) warnPool(p *Pool, given places) {
-	if p.AutoEjectHosts {
-		l.warn(given["auto_eject_hosts"], p.Name+".auto_eject_hosts",
-			"ejection is not in force in this version: a failing server keeps its keys, and their requests get errors")
-	}
 	if at, ok := given["redis_db"]; ok && !p.Redis && p.RedisDB != 0 {
 		l.warn(at, p.Name+".redis_db", "no effect in a memcached pool")
 	}

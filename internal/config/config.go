@@ -29,6 +29,8 @@ type Config struct {
 type Process struct {
 	MemoryLimit     int64         // bytes buffered by the process; 0 leaves the choice to the daemon
 	ShutdownTimeout time.Duration // from the signal to the end of clients that are still busy
+	LogFormat       string        // "text" or "json"
+	ClientLimit     int           // clients of all pools, as the daemon finds out; 0 is no bound
 }
 
 // Pool is one pool. Durations of zero mean "none".
@@ -57,6 +59,7 @@ type Pool struct {
 	RedisAuth string // from redis_auth or from the file that redis_auth_file names
 	RedisUser string
 	RedisDB   int
+	Databases int
 	FirstKey  bool // cross_server: first_key
 
 	MissOnError   bool     // on_server_error: miss
@@ -65,6 +68,8 @@ type Pool struct {
 	AutoEjectHosts     bool
 	ServerRetryTimeout time.Duration
 	ServerFailureLimit int
+	EjectLimit         int  // percent
+	FailOnEject        bool // on_eject: fail
 
 	RequestSizeLimit      int64
 	RequestArgumentsLimit int
@@ -128,6 +133,13 @@ func parse(path string, text []byte, o Options, secret func(string) (string, err
 func (c *Config) WithMemoryLimit(bytes int64) *Config {
 	d := *c
 	d.Process.MemoryLimit = bytes
+	return &d
+}
+
+// WithClientLimit returns a copy of c with another limit of clients. The pools are shared.
+func (c *Config) WithClientLimit(clients int) *Config {
+	d := *c
+	d.Process.ClientLimit = clients
 	return &d
 }
 

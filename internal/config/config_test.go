@@ -194,10 +194,10 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-func TestWithMemoryLimit(t *testing.T) {
+func TestWithLimits(t *testing.T) {
 	c := mustLoad(t, "cashew: {memory_limit: 1mb}\n"+poolText())
-	d := c.WithMemoryLimit(5)
-	if c.Process.MemoryLimit != 1<<20 || d.Process.MemoryLimit != 5 || d.Process.ShutdownTimeout != 10*time.Second {
+	d := c.WithMemoryLimit(5).WithClientLimit(6)
+	if c.Process.MemoryLimit != 1<<20 || c.Process.ClientLimit != 0 || d.Process.MemoryLimit != 5 || d.Process.ClientLimit != 6 || d.Process.ShutdownTimeout != 10*time.Second {
 		t.Errorf("%+v, %+v", c.Process, d.Process)
 	}
 	if diff := cmp.Diff(c.Pools, d.Pools); diff != "" {

@@ -55,9 +55,12 @@ const (
 	boolean   = "true or false"
 )
 
+var logFormats = []string{"text", "json"}
+
 var (
 	crossServer   = []string{"refuse", "first_key"}
 	onServerError = []string{"error", "miss"}
+	onEject       = []string{"rehash", "fail"}
 	// guarded are the commands that a pool has to allow.
 	guarded = []string{"flush_all"}
 )
@@ -197,8 +200,14 @@ var redisKeys = []key[Pool]{
 	},
 	{
 		name: "redis_db", kind: "number", fallback: "0", since: ofTwemproxy, touches: servers, allowed: anyNumber,
-		help: "The database selected on every connection to a server.",
+		help: "The database that clients begin with.",
 		set:  setNumber(0, maxNumber, func(p *Pool) *int { return &p.RedisDB }),
+	},
+	{
+		name: "databases", kind: "number", fallback: "16", since: ofCashew, touches: requests, allowed: "1 to 16384; only with `redis: true`",
+		help: "How many databases clients may choose from with `SELECT`, as in the configuration of the servers. Each that is in use takes " +
+			"connections of its own.",
+		set: setNumber(1, 16384, func(p *Pool) *int { return &p.Databases }),
 	},
 }
 
@@ -221,19 +230,32 @@ var memcachedKeys = []key[Pool]{
 var failureKeys = []key[Pool]{
 	{
 		name: "auto_eject_hosts", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: placement, allowed: boolean,
-		help: "Takes a server that fails out of the distribution for a time. **Not in force in this version**: a warning " +
-			"says so, and keys stay with their servers.",
+		help: "Takes a server that fails out of the distribution, until it has answered a probe. The keys that it owned go " +
+			"to other servers meanwhile.",
 		set: setBool(func(p *Pool) *bool { return &p.AutoEjectHosts }),
 	},
 	{
 		name: "server_retry_timeout", kind: "milliseconds", fallback: "30000", since: ofTwemproxy, touches: requests, allowed: anyNumber,
-		help: "How long a server stays ejected. Only with `auto_eject_hosts: true`.",
-		set:  setMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ServerRetryTimeout }),
+		help: "How long an ejected server is left alone before it is probed for the first time. Further probes come at longer " +
+			"intervals. Only with `auto_eject_hosts: true`; 0 ejects nobody.",
+		set: setMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ServerRetryTimeout }),
 	},
 	{
 		name: "server_failure_limit", kind: "number", fallback: "2", since: ofTwemproxy, touches: requests, allowed: anyNumber,
 		help: "Failures in a row that eject a server. Only with `auto_eject_hosts: true`; 0 is 1.",
 		set:  setNumber(0, maxNumber, func(p *Pool) *int { return &p.ServerFailureLimit }),
+	},
+	{
+		name: "eject_limit", kind: "percent", fallback: "100", since: ofCashew, touches: placement, allowed: "0 to 100",
+		help: "The share of the pool's servers that may be out at once; those that fail beyond it keep their keys. 100 is all of " +
+			"them, as in twemproxy.",
+		set: setNumber(0, 100, func(p *Pool) *int { return &p.EjectLimit }),
+	},
+	{
+		name: "on_eject", kind: "name", fallback: "rehash", since: ofCashew, touches: placement, allowed: "`rehash` `fail`",
+		help: "What becomes of the keys of an ejected server: they go to other servers, as in twemproxy, or they stay and their " +
+			"requests fail at once. Choose `fail` where an error is better than data that may be old.",
+		set: setChoice(onEject, "fail", func(p *Pool) *bool { return &p.FailOnEject }),
 	},
 }
 
@@ -286,5 +308,11 @@ var processKeys = []key[Process]{
 		name: "shutdown_timeout", kind: "milliseconds", fallback: "10000", since: ofCashew, touches: whole, allowed: anyNumber,
 		help: "At SIGTERM and SIGINT, the time that clients have for what they have already asked. 0 closes them at once.",
 		set:  setMillis(0, maxMillis, func(p *Process) *time.Duration { return &p.ShutdownTimeout }),
+	},
+	{
+		name: "log_format", kind: "name", fallback: "text", since: ofCashew, touches: whole,
+		allowed: "`" + strings.Join(logFormats, "` `") + "`",
+		help:    "The form of log lines: `text` has named values, `json` an object on each line.",
+		set:     setEnum(logFormats, func(p *Process) *string { return &p.LogFormat }),
 	},
 }

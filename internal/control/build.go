@@ -1,7 +1,8 @@
 // Package control makes topologies: it is the only writer of topology.Snapshot.
 //
 // It is ordinary Go of the control plane. Build is a pure function for any goroutine; what it returns
-// is never changed again.
+// is never changed again. A Control, one goroutine, counts what the workers report of failing servers,
+// ejects them and lets them return; what it decides by is an Ejector, which has no clock of its own.
 package control
 
 import (
@@ -17,7 +18,7 @@ import (
 // Build makes the snapshot of a configuration in which every server is live. The snapshot shares
 // nothing with c but strings. c must come from config.Load, which guarantees all that Build needs.
 func Build(c *config.Config, epoch uint64) *topology.Snapshot {
-	s := &topology.Snapshot{Epoch: epoch, MemoryLimit: c.Process.MemoryLimit}
+	s := &topology.Snapshot{Epoch: epoch, MemoryLimit: c.Process.MemoryLimit, ClientLimit: c.Process.ClientLimit}
 	for i, p := range c.Pools {
 		pool := buildPool(p)
 		pool.Index = i
@@ -57,6 +58,28 @@ func buildPool(c *config.Pool) *topology.Pool {
 	return p
 }
 
+// Policies are when servers are ejected, by pool.
+func Policies(c *config.Config) (all []Policy) {
+	for _, p := range c.Pools {
+		all = append(all, Policy{
+			FailureLimit: failureLimit(p),
+			RetryTimeout: p.ServerRetryTimeout,
+			Share:        p.EjectLimit,
+			KeepRing:     p.FailOnEject,
+		})
+	}
+	return all
+}
+
+// failureLimit is how many failures eject a server; 0 if nobody is ejected. As in twemproxy a limit of 0 is 1,
+// and servers that would return at once do not go.
+func failureLimit(c *config.Pool) int {
+	if !c.AutoEjectHosts || c.ServerRetryTimeout == 0 {
+		return 0
+	}
+	return max(c.ServerFailureLimit, 1)
+}
+
 func settings(c *config.Pool) topology.Settings {
 	s := topology.Settings{
 		Protocol:          topology.Memcached,
@@ -66,6 +89,7 @@ func settings(c *config.Pool) topology.Settings {
 		ClientConnections: c.ClientConnections,
 		ServerConnections: c.ServerConnections,
 		Preconnect:        c.Preconnect,
+		FailureLimit:      failureLimit(c),
 		ClientKeepAlive:   c.ClientKeepAlive,
 		MissOnFailure:     c.MissOnError,
 		FlushAll:          slices.Contains(c.AllowCommands, "flush_all"),
@@ -81,7 +105,8 @@ func settings(c *config.Pool) topology.Settings {
 	}
 	if c.Redis {
 		s.Protocol = topology.Redis
-		s.Auth, s.User, s.Database, s.FirstKey = c.RedisAuth, c.RedisUser, c.RedisDB, c.FirstKey
+		s.Auth, s.User, s.FirstKey = c.RedisAuth, c.RedisUser, c.FirstKey
+		s.Database, s.Databases = c.RedisDB, max(c.Databases, c.RedisDB+1)
 	}
 	return s
 }

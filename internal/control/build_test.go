@@ -107,7 +107,7 @@ func TestPlacement(t *testing.T) {
 
 // TestSettings loads a file in which every setting differs from zero and from its neighbours.
 func TestSettings(t *testing.T) {
-	s := Build(load(t, `
+	c := load(t, `
 cashew: {memory_limit: 3mb}
 bb:
   listen: 127.0.0.1:2
@@ -128,10 +128,12 @@ p:
   client_connections: 5
   server_connections: 6
   preconnect: true
+  auto_eject_hosts: true
   tcpkeepalive: true
   redis_auth: secret
   redis_user: worker
   redis_db: 7
+  databases: 20
   cross_server: first_key
   request_size_limit: 8kb
   request_arguments_limit: 9
@@ -141,15 +143,16 @@ p:
   client_output_timeout: 13
   server_queue_limit: 14kb
   servers: ["::1:6379:2 one"]
-`), 17)
-	if s.Epoch != 17 || s.MemoryLimit != 3<<20 || len(s.Pools) != 2 || s.Pools[0].Name != "p" || s.Pools[1].Index != 1 {
+`)
+	s := Build(c.WithClientLimit(99), 17)
+	if s.Epoch != 17 || s.MemoryLimit != 3<<20 || s.ClientLimit != 99 || len(s.Pools) != 2 || s.Pools[0].Name != "p" || s.Pools[1].Index != 1 {
 		t.Fatalf("%+v", s)
 	}
 	want := topology.Settings{
 		Protocol: topology.Redis,
 		Timeout:  1 * time.Millisecond, ConnectTimeout: 2 * time.Millisecond, ClientIdleTimeout: 3 * time.Millisecond,
-		ClientConnections: 5, ServerConnections: 6, Preconnect: true, ClientKeepAlive: true,
-		Auth: "secret", User: "worker", Database: 7, FirstKey: true,
+		ClientConnections: 5, ServerConnections: 6, Preconnect: true, ClientKeepAlive: true, FailureLimit: 2,
+		Auth: "secret", User: "worker", Database: 7, Databases: 20, FirstKey: true,
 		Limits: topology.Limits{
 			RequestBytes: 8 << 10, Arguments: 9, InlineBytes: 10 << 10, Nesting: 11,
 			ClientOutput: 12 << 10, StalledClient: 13 * time.Millisecond, ServerQueue: 14 << 10,

@@ -16,8 +16,7 @@ import (
 	"strings"
 
 	"github.com/cashew-proxy/cashew/internal/config"
-	"github.com/cashew-proxy/cashew/internal/control"
-	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/proxy"
 )
 
 // Options are what the command line says.
@@ -30,11 +29,13 @@ type Options struct {
 	PidFile    string // "" is none
 	Background bool   // detach from the terminal
 
-	StatsAddress  string
+	StatsAddress  string // of the statistics, or a unix socket's absolute path; "" is none
 	StatsPort     int
-	StatsInterval int  // milliseconds
-	StatsGiven    bool // any of the three was given
+	IntervalGiven bool // twemproxy's interval of the statistics was given
 	MbufGiven     bool // twemproxy's buffer size was given
+
+	// TwemproxyVersion is the release whose behaviour is reproduced. Under its name statistics say it.
+	TwemproxyVersion string
 
 	Stderr io.Writer // for what goes wrong before the log is open; Run owns it
 }
@@ -44,6 +45,9 @@ type Options struct {
 type Proxy interface {
 	Start() error
 	Shutdown(ctx context.Context) error
+	Report() proxy.Report
+	// Alive returns a channel that is closed when the workers have turned once more.
+	Alive() <-chan struct{}
 }
 
 // The exit codes of Run, which are twemproxy's.
@@ -55,11 +59,12 @@ const (
 // run is one life of the process.
 type run struct {
 	Options
-	newProxy  func(*topology.Snapshot, *slog.Logger) (Proxy, error)
+	newProxy  func(*config.Config, *slog.Logger) (Proxy, error)
 	log       *slog.Logger
 	logFile   *logFile
 	verbosity *verbosity
 	ready     func() // tells whoever waits for the start
+	systemd   *notifier
 }
 
 // Run runs the proxy until ctx ends or a signal stops it, and returns the exit code. In the
@@ -90,40 +95,51 @@ func (r *run) main(ctx context.Context) int {
 	if err != nil {
 		return r.fail(err)
 	}
-	proxy, err := r.newProxy(control.Build(cfg, 1), r.log)
+	p, err := r.newProxy(cfg, r.log)
 	if err != nil {
 		return r.fail(err)
 	}
-	if err := proxy.Start(); err != nil {
+	statistics, err := r.openStatistics()
+	if err != nil {
 		return r.fail(err)
 	}
+	defer statistics.close()
+	if err := p.Start(); err != nil {
+		return r.fail(err)
+	}
+	statistics.serve(p)
+	r.systemd = newNotifier(os.Getenv)
+	defer r.systemd.close()
 	// Not before the start: a second daemon that finds its ports taken must not touch the file of the
 	// first.
 	if r.PidFile != "" {
 		if err := writePidFile(r.PidFile); err != nil {
 			ctx, cancel := context.WithTimeout(ctx, cfg.Process.ShutdownTimeout)
 			defer cancel()
-			return r.fail(errors.Join(err, proxy.Shutdown(ctx)))
+			return r.fail(errors.Join(err, p.Shutdown(ctx)))
 		}
 		defer removePidFile(r.PidFile)
 	}
 	r.log.Info("started", "version", Version(), "pid", os.Getpid(), "config", r.ConfigFile,
-		"pools", strings.Join(cfg.PoolNames(), " "), "memory_limit", cfg.Process.MemoryLimit)
+		"pools", strings.Join(cfg.PoolNames(), " "), "memory_limit", cfg.Process.MemoryLimit, "client_limit", cfg.Process.ClientLimit)
 	r.ready()
-	return r.serve(ctx, signals, proxy, cfg.Process.ShutdownTimeout)
+	r.systemd.say("READY=1")
+	defer r.systemd.watch(p.Alive)()
+	return r.serve(ctx, signals, p, cfg.Process.ShutdownTimeout)
 }
 
-// loadConfig returns a valid configuration with a memory limit, its warnings logged.
+// loadConfig returns a valid configuration with the limits of this machine, its warnings logged.
 func (r *run) loadConfig() (*config.Config, error) {
 	cfg, warnings, err := config.Load(r.ConfigFile, config.Options{Compat: r.Compat})
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, Verdict(r.ConfigFile, false))
 	}
+	r.setLogFormat(cfg.Process.LogFormat)
 	for _, w := range warnings {
 		r.log.Warn(w.String())
 	}
-	if r.StatsGiven {
-		r.log.Warn("statistics are not served in this version: -s, -a and -i have no effect")
+	if r.IntervalGiven {
+		r.log.Info("-i has no effect: statistics are those of the moment in which they are read")
 	}
 	if r.MbufGiven {
 		r.log.Info("-m has no effect: buffers have the size that each request needs")
@@ -131,7 +147,13 @@ func (r *run) loadConfig() (*config.Config, error) {
 	if cfg.Process.MemoryLimit == 0 {
 		cfg = cfg.WithMemoryLimit(memoryTotal() / 2)
 	}
-	return cfg, nil
+	files := openFiles()
+	clients, enough := clientLimit(cfg, files)
+	if !enough {
+		r.log.Warn("the limit of open files is low for so many servers: raise it (ulimit -n, LimitNOFILE)",
+			"limit", files, "clients", clients)
+	}
+	return cfg.WithClientLimit(clients), nil
 }
 
 // Verdict is the sentence about a configuration file that twemproxy's users know.

@@ -3,7 +3,9 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -243,6 +245,8 @@ func TestContextStops(t *testing.T) {
 		{func(*Options) {}, "", 0},
 		{func(o *Options) { o.LogFile = filepath.Join(f.log, "x") }, "cannot open the log", 1},
 		{func(o *Options) { o.PidFile = filepath.Join(f.log, "x") }, "cannot write the pid file", 1},
+		{func(o *Options) { o.LogFile = filepath.Join(t.TempDir(), "none", "x") }, "the directory does not exist; make it, or name another file with -o", 1},
+		{func(o *Options) { o.PidFile = filepath.Join(t.TempDir(), "none", "x") }, "the directory does not exist; make it, or name another file with -p", 1},
 		{func(o *Options) { o.ConfigFile = f.log + "missing" }, "syntax is invalid", 1},
 	} {
 		var stderr bytes.Buffer
@@ -265,16 +269,41 @@ func TestNotes(t *testing.T) {
 		var stderr bytes.Buffer
 		r := &run{
 			Options: Options{
-				Program: "x", ConfigFile: f.config, Verbosity: 5, StatsGiven: given, MbufGiven: given, Stderr: &stderr,
+				Program: "x", ConfigFile: f.config, Verbosity: 5, IntervalGiven: given, MbufGiven: given, Stderr: &stderr,
 			},
 			newProxy: fakeFor(""), ready: func() {},
 		}
 		if code := r.main(ctx); code != 0 {
 			t.Fatal(&stderr)
 		}
-		for _, want := range []string{"statistics are not served", "-m has no effect"} {
+		for _, want := range []string{"-i has no effect", "-m has no effect"} {
 			if strings.Contains(stderr.String(), want) != given {
 				t.Errorf("given %v: %q in %s", given, want, &stderr)
+			}
+		}
+	}
+}
+
+// TestLogFormat: every line is JSON if the configuration wants that, and the start's are.
+func TestLogFormat(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for format, wants := range map[string]string{"text": "msg=started ", "json": `"msg":"started",`} {
+		f := newFiles(t, strings.Replace(goodConfig, "{", "{log_format: "+format+", ", 1))
+		r := &run{
+			Options:  Options{Program: "x", ConfigFile: f.config, LogFile: f.log, Verbosity: 5, Stderr: io.Discard},
+			newProxy: fakeFor(""), ready: func() {},
+		}
+		if code := r.main(ctx); code != 0 {
+			t.Fatal(code)
+		}
+		text, err := os.ReadFile(f.log)
+		if err != nil || !strings.Contains(string(text), wants) {
+			t.Errorf("%s: %v\n%s", format, err, text)
+		}
+		for line := range strings.Lines(string(text)) {
+			if json.Valid([]byte(line)) != (format == "json") {
+				t.Errorf("%s: %s", format, line)
 			}
 		}
 	}

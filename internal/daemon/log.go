@@ -69,8 +69,18 @@ func (r *run) openLog() error {
 		l.out = io.Discard
 	}
 	r.logFile = l
-	r.log = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: &r.verbosity.level}))
+	r.setLogFormat("text")
 	return nil
+}
+
+// setLogFormat takes the format that the configuration asks for. Lines from before it was read are text.
+func (r *run) setLogFormat(format string) {
+	o := &slog.HandlerOptions{Level: &r.verbosity.level}
+	if format == "json" {
+		r.log = slog.New(slog.NewJSONHandler(r.logFile, o))
+	} else {
+		r.log = slog.New(slog.NewTextHandler(r.logFile, o))
+	}
 }
 
 // Reopen opens the path again, or for the first time. On an error the log stays where it was. It
@@ -81,7 +91,7 @@ func (l *logFile) Reopen() error {
 	}
 	file, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {
-		return fmt.Errorf("cannot open the log: %w", err)
+		return fmt.Errorf("cannot open the log: %w%s", err, advice(err, "-o"))
 	}
 	// In the background nobody sees standard error: a crash is to be read in the log.
 	if err := debug.SetCrashOutput(file, debug.CrashOptions{}); err != nil {

@@ -13,7 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/proxy"
 )
 
 // The tests of signals and of the background need a process of their own: this test binary, started
@@ -44,8 +45,8 @@ func act(how string) int {
 	return r.main(context.Background())
 }
 
-func fakeFor(how string) func(*topology.Snapshot, *slog.Logger) (Proxy, error) {
-	return func(_ *topology.Snapshot, log *slog.Logger) (Proxy, error) {
+func fakeFor(how string) func(*config.Config, *slog.Logger) (Proxy, error) {
+	return func(_ *config.Config, log *slog.Logger) (Proxy, error) {
 		return &fakeProxy{how: how, log: log}, nil
 	}
 }
@@ -69,6 +70,15 @@ func (p *fakeProxy) Ended() <-chan struct{} {
 		close(ended)
 	}
 	return ended
+}
+
+func (p *fakeProxy) Report() proxy.Report { return proxy.Report{} }
+
+// Alive is at once.
+func (p *fakeProxy) Alive() <-chan struct{} {
+	turned := make(chan struct{})
+	close(turned)
+	return turned
 }
 
 // Shutdown of a stubborn proxy lasts until its time is up.

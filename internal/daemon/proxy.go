@@ -3,9 +3,11 @@ package daemon
 import (
 	"log/slog"
 
-	"github.com/cashew-proxy/cashew/internal/proxy"
-	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/control"
 )
 
-// newProxy makes the data plane.
-func newProxy(s *topology.Snapshot, log *slog.Logger) (Proxy, error) { return proxy.New(s, log), nil }
+// newProxy makes the data plane and its control.
+func newProxy(c *config.Config, log *slog.Logger) (Proxy, error) {
+	return control.NewSystem(c, control.Build(c, 1), log), nil
+}

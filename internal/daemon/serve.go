@@ -60,6 +60,7 @@ func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, 
 // stop begins the orderly end; its outcome arrives on the channel.
 func (r *run) stop(proxy Proxy, timeout time.Duration, why string) <-chan error {
 	r.log.Info("stopping", "because", why, "timeout", timeout)
+	r.systemd.say("STOPPING=1")
 	stopped := make(chan error, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)

@@ -61,10 +61,34 @@ func (s *Session) forward(b []byte, args []resp.Arg) bool {
 	key := args[spec.FirstKey]
 	server := d.Router.Pick(s.Pool, b[key.Off:key.Off+key.Len])
 	t := message.Ticket{Client: s.ID, Sequence: s.inFlight.pushWaiting(&d.rings)}
-	if err := d.Owner.Send(s, server, t, b, false); err != nil {
+	switch err := d.Owner.Send(s, server, t, b, false); err {
+	case nil:
+	case message.ErrVerdict:
+		s.takeBack()
+	default:
 		s.Fail(t, err)
 	}
 	return true
+}
+
+// takeBack undoes what was done for a request that is not sent yet, and stops there.
+func (s *Session) takeBack() {
+	s.drop(s.inFlight.at(s.inFlight.n - 1))
+	s.inFlight.unpush()
+	s.counters.Undo(stats.Requests)
+	s.stall()
+}
+
+// judged stops the session at a request for several servers one of which has just failed.
+func (s *Session) judged(servers []int32) bool {
+	for _, server := range servers {
+		if s.desk.Owner.Judged(s, int(server)) {
+			s.counters.Undo(stats.Requests)
+			s.stall()
+			return true
+		}
+	}
+	return false
 }
 
 // full says that the worker's memory is used up.
@@ -139,6 +163,10 @@ func (s *Session) sendTo(server int, r *request) {
 	}
 	t := message.Ticket{Client: s.ID, Sequence: s.inFlight.pushWaiting(&d.rings)}
 	err := d.Owner.Send(s, server, t, r.bytes, r.owned)
+	if err == message.ErrVerdict {
+		s.takeBack()
+		return
+	}
 	r.owned = false
 	if err != nil {
 		s.Fail(t, err)
@@ -188,7 +216,7 @@ func (s *Session) split(spec *command.Spec, r *request) {
 		s.sendTo(int(servers[0]), r)
 		return
 	}
-	if s.overMemory() {
+	if s.judged(servers) || s.overMemory() {
 		return
 	}
 	g := d.splitter.Split(d.Pool, spec.Shape, spec.Name, r.bytes, r.args[1:], servers, len(s.Pool.Servers))
@@ -207,7 +235,13 @@ func (s *Session) sendGroup(g *fragment.Group, r *memcached.Request) {
 	for i := range g.Fragments {
 		t := message.Ticket{Client: s.ID, Sequence: seq, Fragment: uint32(i)}
 		b, owned := g.Take(i)
-		if err := s.desk.Owner.Send(s, g.Fragments[i].Server, t, b, owned); err != nil {
+		err := s.desk.Owner.Send(s, g.Fragments[i].Server, t, b, owned)
+		if err == message.ErrVerdict { // all servers are asked, so that none can take this one's place
+			if err = message.ErrNoServer; owned {
+				s.desk.Pool.Put(b)
+			}
+		}
+		if err != nil {
 			s.Fail(t, err)
 			if e := s.inFlight.find(seq); e == nil || e.group != g {
 				return // the group is gone; what was sent of it is answered to nobody

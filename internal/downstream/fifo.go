@@ -18,9 +18,10 @@ type entry struct {
 type hush uint8
 
 const (
-	heard  hush = iota // it sees it
-	unsure             // it was told to see no news: the first bytes will tell
-	hidden             // it does not
+	heard   hush = iota // it sees it
+	unsure              // it was told to see no news: the first bytes will tell
+	echoing             // it sees it; body has what it gets if the server fails
+	hidden              // it does not
 )
 
 // remember notes what is needed of a request of memcached when its answer comes.
@@ -66,6 +67,13 @@ func (f *fifo) push(r *rings, e entry) uint32 {
 	f.ring[seq&uint32(len(f.ring)-1)] = e
 	f.n++
 	return seq
+}
+
+// unpush removes the last entry, which was just added by pushWaiting.
+func (f *fifo) unpush() {
+	f.n--
+	e := &f.ring[(f.head+f.n)&uint32(len(f.ring)-1)]
+	e.hush, e.op = heard, memcached.Unknown
 }
 
 // at returns the i-th entry from the front.

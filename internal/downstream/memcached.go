@@ -46,6 +46,9 @@ func (memcachedDialect) requests(s *Session, b []byte) []byte {
 			return b
 		}
 		s.command(b[:n], &p.Request, false)
+		if s.Stalled() {
+			return s.rest(b, n)
+		}
 		b = b[n:]
 	}
 	return nil
@@ -140,15 +143,26 @@ func (s *Session) forwardKey(server int, b []byte, r *memcached.Request, owned b
 		return false
 	}
 	t := message.Ticket{Client: s.ID, Sequence: s.inFlight.pushWaiting(&d.rings)}
-	if r.Silent || s.Pool.MissOnFailure && r.Op.Miss() != "" {
-		s.inFlight.find(t.Sequence).remember(r)
+	if missable := s.Pool.MissOnFailure && r.Op.Miss() != ""; r.Silent || missable {
+		e := s.inFlight.find(t.Sequence)
+		e.remember(r)
+		if !r.Silent && r.Echoes(b) {
+			e.hush = echoing
+			e.body = r.AppendMiss(d.Pool.Get(r.Line+r.Tokens[1].Len+len(" b")), b)
+			s.stored += int64(len(e.body))
+		}
 	}
 	// A server skips spaces before the name, but only so many.
 	if whole := len(b); r.Silent || b[0] == ' ' {
 		b = trimLeft(r.Strip(b))
 		owned = owned && len(b) == whole
 	}
-	if err := d.Owner.Send(s, server, t, b, owned); err != nil {
+	switch err := d.Owner.Send(s, server, t, b, owned); err {
+	case nil:
+	case message.ErrVerdict:
+		s.takeBack()
+		return false
+	default:
 		s.Fail(t, err)
 	}
 	return owned
@@ -174,8 +188,11 @@ func (s *Session) getMany(b []byte, r *memcached.Request) {
 	if r.Op == memcached.Get || r.Op == memcached.Gets {
 		longest = 0
 	}
-	if one && (longest == 0 || len(b) <= longest) {
+	if one && (longest == 0 || len(b) <= longest || servers[0] < 0) {
 		s.forwardKey(int(servers[0]), b, r, false)
+		return
+	}
+	if s.judged(servers) {
 		return
 	}
 	if d.full() {
@@ -200,7 +217,7 @@ func (s *Session) keyless(b []byte, r *memcached.Request) {
 	case memcached.MetaNoop: // in its turn, so behind the answers of every server
 		s.tell(r, "MN")
 	case memcached.Quit:
-		s.end()
+		s.leave()
 	case memcached.FlushAll:
 		if !s.Pool.FlushAll {
 			s.counters.Inc(stats.RefusedCommands)
@@ -219,7 +236,7 @@ var (
 	// serverStatistics are the statistics that a memcached tells without being changed, in lines of STAT.
 	serverStatistics = []string{"settings", "items", "slabs", "sizes"}
 	// oneServers are what else a memcached knows behind stats.
-	oneServers = []string{"reset", "detail", "cachedump", "conns", "extstore", "sizes_enable", "sizes_disable"}
+	oneServers = []string{"reset", "detail", "conns", "extstore"}
 )
 
 // statistics answers stats with the proxy's own numbers, and "stats servers" with those of the servers,

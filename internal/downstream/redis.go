@@ -30,14 +30,15 @@ func (redisDialect) requests(s *Session, b []byte) []byte {
 		if n == 0 {
 			return b
 		}
-		if s.forward(b[:n], p.Args) {
-			b = b[n:]
-			continue
-		}
-		if p.Inline {
+		switch {
+		case s.forward(b[:n], p.Args):
+		case p.Inline:
 			s.inlineRequest(b[:n])
-		} else {
+		default:
 			s.dispatch(&request{bytes: b[:n], args: p.Args})
+		}
+		if s.Stalled() {
+			return s.rest(b, n)
 		}
 		lim.Unauthenticated = !s.authed
 		b = b[n:]

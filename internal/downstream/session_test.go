@@ -34,6 +34,10 @@ func (p *post) Send(_ *Session, _ int, t message.Ticket, b []byte, owned bool) e
 	p.tickets = append(p.tickets, t)
 	return nil
 }
+func (p *post) Lane(*Session, message.Lane) uint16  { return 0 }
+func (p *post) LacksRESP3(*topology.Pool) bool      { return false }
+func (p *post) Awaken(*Session)                     {}
+func (p *post) Judged(*Session, int) bool           { return false }
 func (p *post) AnyServer(*topology.Pool) int        { return 0 }
 func (p *post) Writable(s *Session)                 { s.Dirty = true }
 func (p *post) Interest(_ *Session, read bool)      { p.reading = read }
@@ -59,7 +63,7 @@ func newSession(t *testing.T) (*Session, *post, *bytebuf.Pool) {
 	o := &post{reading: true}
 	o.desk = &Desk{Owner: o, Pool: pool, Router: route.NewRouter(1), Now: 1}
 	s := &Session{}
-	s.Open(o.desk, 7, p, stats.NewPool(), false)
+	s.Open(o.desk, 7, p, stats.NewPool(), "")
 	return s, o, pool
 }
 
@@ -150,7 +154,7 @@ func TestReleaseGivesAllBack(t *testing.T) {
 		if pool.InUse() != 0 {
 			t.Fatalf("%d bytes in use", pool.InUse())
 		}
-		s.Open(o.desk, 7, p, c, false)
+		s.Open(o.desk, 7, p, c, "")
 		if s.Held() != 0 || s.Unanswered() != 0 {
 			t.Fatalf("a new session holds %d bytes, %d unanswered", s.Held(), s.Unanswered())
 		}

@@ -22,26 +22,38 @@ func (o clientSide) Send(s *downstream.Session, server int, t message.Ticket, b 
 		}
 		return message.ErrNoServer
 	}
-	conns := e.pools[s.Pool.Index].lanes[server].conns
-	c := conns[0]
-	if len(conns) > 1 {
-		c = conns[int(s.Turn)%len(conns)]
-	}
+	c := e.connOf(s, server)
 	err := c.Send(e.now, t, b, owned)
+	if err == message.ErrVerdict {
+		e.await(s, c)
+		return err
+	}
 	if c.Queued() > queueHigh {
 		e.holdForServer(s, c)
 	}
 	return err
 }
 
+func (o clientSide) Judged(s *downstream.Session, server int) bool {
+	if server < 0 {
+		return false
+	}
+	c := o.e.connOf(s, server)
+	if !c.Judged(o.e.now) {
+		return false
+	}
+	o.e.await(s, c)
+	return true
+}
+
 // AnyServer prefers servers that are connected, and takes turns among them.
 func (o clientSide) AnyServer(p *topology.Pool) int {
 	state := &o.e.pools[p.Index]
-	n := len(state.lanes)
+	n := len(state.servers)
 	state.turn++
 	for i := range n {
 		server := (state.turn + i) % n
-		if state.lanes[server].conns[0].Ready() {
+		if state.servers[server].lanes[0][0].Ready() {
 			return server
 		}
 	}

@@ -6,7 +6,7 @@
 // all calls come from the one goroutine that owns the worker.
 //
 // Files: engine.go has the seam, clients.go and servers.go the two sides' calls, timers.go the
-// deadlines, pressure.go what slows senders down.
+// deadlines, pressure.go what slows senders down, report.go what is counted.
 package engine
 
 import (
@@ -37,6 +37,11 @@ type Host interface {
 type Observer interface {
 	Server(pool *topology.Pool, server *topology.Server, e upstream.Event, err error)
 	Client(pool *topology.Pool, peer netip.AddrPort, e downstream.Event, reason string)
+
+	// Failed and Recovered are for the control plane, which ejects servers: a failure that counts, and the
+	// first good reply after one. Verdict is the answer to Failed.
+	Failed(pool *topology.Pool, server *topology.Server, e upstream.Event, err error)
+	Recovered(pool *topology.Pool, server *topology.Server)
 }
 
 // sendLimit is how many bytes Output lends at a time: what one system call may move.
@@ -57,9 +62,14 @@ type Engine struct {
 	pools    []poolState
 	sessions []*downstream.Session // free list
 	clients  int
+	numbered uint64 // clients ever
 
 	dirty  []message.ConnID // with output, or an end to meet
 	listed []message.ConnID // the list that the last Turn returned
+
+	spareLanes bool // some lane is not its pool's own
+
+	awakened []message.ConnID // clients that stopped at a request and are to go on
 
 	timers   timers
 	nextTrim clock.Instant
@@ -80,16 +90,12 @@ type slot struct {
 type poolState struct {
 	counters *stats.Block
 	clients  int
-	lanes    []lane // by server index
-	accepted uint32 // clients ever
-	turn     int    // where AnyServer goes on
-}
-
-// lane is a worker's connections to one server of one pool. A client, not a request, is tied to one
-// of them, so that its requests to a server stay in order.
-type lane struct {
-	counters *stats.Block
-	conns    []*upstream.Conn
+	servers  []serverState  // by index
+	kinds    []message.Lane // of lanes in use, by number
+	accepted uint32         // clients ever
+	turn     int            // where AnyServer goes on
+	// lacksRESP3: some server has refused it.
+	lacksRESP3 bool
 }
 
 // New returns an engine for the snapshot's pools. seed is for the random distribution.
@@ -97,39 +103,17 @@ func New(host Host, observer Observer, s *topology.Snapshot, seed uint64) *Engin
 	return NewWith(host, observer, s, seed, NewCounters(s))
 }
 
-// Counters are those of the snapshot's pools and their servers, by index. They outlive an engine
-// that panics.
-type Counters struct {
-	Pools   []*stats.Block
-	Servers [][]*stats.Block
-}
-
-// NewCounters returns counters at zero.
-func NewCounters(s *topology.Snapshot) *Counters {
-	c := &Counters{}
-	for _, p := range s.Pools {
-		servers := make([]*stats.Block, len(p.Servers))
-		for i := range servers {
-			servers[i] = stats.NewServer()
-		}
-		c.Pools, c.Servers = append(c.Pools, stats.NewPool()), append(c.Servers, servers)
-	}
-	return c
-}
-
 // NewWith is New with the counters of the engine before, whose clients have all gone.
 func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, counters *Counters) *Engine {
 	e := &Engine{host: host, observer: observer, snapshot: s}
 	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed), MemoryLimit: s.MemoryLimit}
 	for i, p := range s.Pools {
-		state := poolState{counters: counters.Pools[i]}
+		state := poolState{counters: counters.Pools[i], kinds: []message.Lane{own(p)}}
 		state.counters.Add(stats.ClientsClosed, state.counters.Local(stats.ClientsAccepted)-state.counters.Local(stats.ClientsClosed))
 		for k, server := range p.Servers {
-			l := lane{counters: counters.Servers[i][k]}
-			for range max(p.ServerConnections, 1) {
-				l.conns = append(l.conns, upstream.New(serverSide{e}, &e.pool, server, &p.Settings, l.counters))
-			}
-			state.lanes = append(state.lanes, l)
+			one := serverState{counters: counters.Servers[i][k]}
+			one.lanes = []lane{e.newLane(p, &one, server, own(p))}
+			state.servers = append(state.servers, one)
 		}
 		e.pools = append(e.pools, state)
 	}
@@ -144,10 +128,10 @@ func (e *Engine) Start(now clock.Instant) {
 		if !p.Preconnect {
 			continue
 		}
-		for _, l := range e.pools[i].lanes {
-			for _, c := range l.conns {
+		for k := range e.pools[i].servers {
+			e.pools[i].servers[k].each(func(c *upstream.Conn) {
 				_ = c.Open(now) // nothing has failed yet: it dials
-			}
+			})
 		}
 	}
 }
@@ -197,11 +181,19 @@ func (e *Engine) Accept(now clock.Instant, listener int, peer netip.AddrPort) me
 	p, state := e.snapshot.Pools[listener], &e.pools[listener]
 	id, slot := e.claim()
 	slot.client, slot.peer = e.newSession(), peer
-	full := p.ClientConnections > 0 && state.clients >= p.ClientConnections
+	refusal := ""
+	switch {
+	case p.ClientConnections > 0 && state.clients >= p.ClientConnections:
+		refusal = "client_connections reached"
+	case e.snapshot.ClientLimit > 0 && e.clients >= e.snapshot.ClientLimit:
+		refusal = "no open files left for clients: raise the limit (ulimit -n, LimitNOFILE)"
+	}
 	state.clients++
 	e.clients++
-	slot.client.Open(&e.desk, id, p, state.counters, full)
+	slot.client.Open(&e.desk, id, p, state.counters, refusal)
 	slot.client.Turn = state.accepted
+	e.numbered++
+	slot.client.Number = e.numbered
 	state.accepted++
 	if e.draining {
 		slot.client.Drain()
@@ -230,7 +222,7 @@ func (e *Engine) Space(id message.ConnID, scratch []byte) []byte {
 	}
 }
 
-// Received takes bytes that were read to where Space said. It keeps none of scratch.
+// Received takes bytes that were read to where Space said. It keeps none of scratch, but may overwrite them.
 func (e *Engine) Received(now clock.Instant, id message.ConnID, in []byte) {
 	e.begin(now)
 	switch s := e.find(id); {
@@ -291,6 +283,7 @@ func (e *Engine) Turn(now clock.Instant, s *topology.Snapshot) (dirty []message.
 		e.apply(s)
 	}
 	e.expire()
+	e.goOn()
 	e.relieve()
 	e.dirty, e.listed = e.listed[:0], e.dirty
 	dirty = e.listed[:0]
@@ -315,13 +308,35 @@ func (e *Engine) Turn(now clock.Instant, s *topology.Snapshot) (dirty []message.
 	return dirty, e.next()
 }
 
+// Verdict says that it is decided what becomes of a server that has failed: s is the snapshot that has it.
+func (e *Engine) Verdict(now clock.Instant, s *topology.Snapshot, pool, server int) {
+	e.begin(now)
+	if s != e.snapshot {
+		e.apply(s)
+	}
+	e.pools[pool].servers[server].each((*upstream.Conn).Verdict)
+}
+
+// goOn has clients go on that stopped at a request. It may make others stop, and those go on in the next
+// turn at the earliest.
+func (e *Engine) goOn() {
+	n := len(e.awakened)
+	for _, id := range e.awakened[:n] {
+		if s := e.find(id); s != nil && s.client != nil {
+			s.client.GoOn()
+		}
+	}
+	e.awakened = e.awakened[:copy(e.awakened, e.awakened[n:])]
+}
+
 // apply takes a new snapshot: same pools and servers, other rings and settings.
 func (e *Engine) apply(s *topology.Snapshot) {
 	for i, p := range s.Pools {
 		for k, server := range p.Servers {
-			for _, c := range e.pools[i].lanes[k].conns {
+			e.pools[i].servers[k].each(func(c *upstream.Conn) {
 				c.Apply(server, &p.Settings)
-			}
+				c.Reopen()
+			})
 		}
 	}
 	for i := range e.slots {
@@ -335,8 +350,8 @@ func (e *Engine) apply(s *topology.Snapshot) {
 func (e *Engine) publish() {
 	for i := range e.pools {
 		e.pools[i].counters.Publish()
-		for k := range e.pools[i].lanes {
-			e.pools[i].lanes[k].counters.Publish()
+		for k := range e.pools[i].servers {
+			e.pools[i].servers[k].counters.Publish()
 		}
 	}
 }
@@ -360,13 +375,7 @@ func (e *Engine) Shutdown(now clock.Instant) {
 			e.closeClient(s.client.ID, s)
 		}
 	}
-	for i := range e.pools {
-		for _, l := range e.pools[i].lanes {
-			for _, c := range l.conns {
-				c.Close(now, message.ErrShutdown)
-			}
-		}
-	}
+	e.eachConn(func(c *upstream.Conn) { c.Close(now, message.ErrShutdown) })
 }
 
 // Clients is the number of client connections.
@@ -374,11 +383,3 @@ func (e *Engine) Clients() int { return e.clients }
 
 // Buffers is the memory of the data plane, for tests and statistics.
 func (e *Engine) Buffers() *bytebuf.Pool { return &e.pool }
-
-// PoolCounters and ServerCounters are readable from any goroutine.
-func (e *Engine) PoolCounters(pool int) *stats.Block { return e.pools[pool].counters }
-
-// ServerCounters returns the counters of one server of a pool.
-func (e *Engine) ServerCounters(pool, server int) *stats.Block {
-	return e.pools[pool].lanes[server].counters
-}

@@ -22,6 +22,11 @@ func (e *Engine) holdForServer(s *downstream.Session, c *upstream.Conn) {
 		return
 	}
 	s.HoldForServer()
+	e.await(s, c)
+}
+
+// await has the client hear of the connection when its queue is short again, or its server judged.
+func (e *Engine) await(s *downstream.Session, c *upstream.Conn) {
 	if len(c.Waiters) == cap(c.Waiters) {
 		// Clients may come and go all the time while the server takes nothing.
 		c.Waiters = slices.DeleteFunc(c.Waiters, func(id message.ConnID) bool { return e.find(id) == nil })
@@ -41,6 +46,9 @@ func (e *Engine) resume(c *upstream.Conn) {
 	for _, id := range c.Waiters {
 		if s := e.find(id); s != nil && s.client != nil {
 			s.client.ServerDrained()
+			if s.client.Stalled() {
+				e.awakened = append(e.awakened, id)
+			}
 		}
 	}
 	c.Waiters = c.Waiters[:0]

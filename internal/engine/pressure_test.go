@@ -18,12 +18,14 @@ func (idle) Interest(message.ConnID, bool)                                   {}
 func (idle) Close(message.ConnID)                                            {}
 func (idle) Server(*topology.Pool, *topology.Server, upstream.Event, error)  {}
 func (idle) Client(*topology.Pool, netip.AddrPort, downstream.Event, string) {}
+func (idle) Failed(*topology.Pool, *topology.Server, upstream.Event, error)  {}
+func (idle) Recovered(*topology.Pool, *topology.Server)                      {}
 
 // A server that takes nothing is waited for by those who are there, not by all who ever were.
 func TestWaitersThatHaveGoneAreForgotten(t *testing.T) {
 	p := &topology.Pool{Name: "pool", Servers: []*topology.Server{{Pool: "pool", Name: "s"}}}
 	e := New(idle{}, idle{}, &topology.Snapshot{Pools: []*topology.Pool{p}}, 1)
-	c := e.pools[0].lanes[0].conns[0]
+	c := e.pools[0].servers[0].lanes[0][0]
 	wait := func() message.ConnID {
 		id := e.Accept(1, 0, netip.AddrPort{})
 		e.holdForServer(e.find(id).client, c)

@@ -7,10 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // A conversation is a text file in testdata. Each line says what one party does, or must find; the
@@ -34,9 +37,11 @@ import (
 //	open a|s0           it has not
 //	paused a, reading a whether the proxy reads from it
 //	dials s0 2          server 0 has been dialed so often in all
-//	count clients_closed 1, count s0 dials 2   a counter of the pool, or of a server
+//	count clients_closed 1, count s0 dials 2   a counter of the pool, or a counter or gauge of a server
 //	event TEXT          the oldest event reported that no line has named yet contains TEXT
 //	eject s0            a snapshot is published without server 0 in the ring; readmit s0 undoes it
+//	bar s0              likewise, but the ring keeps it
+//	verdict s0          it is decided what becomes of server 0
 //	drain               the process is to end
 //	nothing             nobody has received anything that was not looked at
 //
@@ -123,8 +128,13 @@ func (r *runner) line(line string) (string, error) {
 		d, err := time.ParseDuration(rest)
 		r.advance(d)
 		return line, err
-	case "eject", "readmit":
-		r.eject(rest, verb == "eject")
+	case "eject", "readmit", "bar":
+		r.keepRing = verb == "bar"
+		r.eject(rest, verb != "readmit")
+		return line, nil
+	case "verdict":
+		server := slices.IndexFunc(r.snap.Pools[0].Servers, func(s *topology.Server) bool { return s.Name == rest })
+		r.e.Verdict(r.now, r.snap, 0, server)
 		return line, nil
 	case "drain":
 		r.e.Drain(r.now)
@@ -254,7 +264,8 @@ func (r *runner) count(words []string) error {
 	if err != nil {
 		return err
 	}
-	return equal(words[1], fmt.Sprint(r.e.ServerCounters(0, i).Read(c)), words[2])
+	r.e.Gauge()
+	return equal(words[1], fmt.Sprint(r.e.ServerCounters(0, i).Local(c)), words[2])
 }
 
 func equal(what, got, want string) error {

@@ -86,6 +86,16 @@ func (o serverSide) ServerEvent(c *upstream.Conn, ev upstream.Event, err error) 
 	o.e.observer.Server(o.poolOf(c), c.Server, ev, err)
 }
 
+func (o serverSide) Failed(c *upstream.Conn, e upstream.Event, err error) {
+	o.e.observer.Failed(o.poolOf(c), c.Server, e, err)
+}
+
+func (o serverSide) Recovered(c *upstream.Conn) { o.e.observer.Recovered(o.poolOf(c), c.Server) }
+
+func (o serverSide) LacksRESP3(c *upstream.Conn) { o.e.pools[o.poolOf(c).Index].lacksRESP3 = true }
+
+func (o serverSide) Settled(c *upstream.Conn) { o.e.resume(c) }
+
 func (o serverSide) poolOf(c *upstream.Conn) *topology.Pool {
 	for _, p := range o.e.snapshot.Pools {
 		if p.Name == c.Server.Pool {

@@ -22,7 +22,7 @@ func snapshot(t testing.TB, line string) *topology.Snapshot {
 	t.Helper()
 	p := &topology.Pool{Name: "pool", Distribution: ring.Modula}
 	s := &topology.Snapshot{Epoch: 1, Pools: []*topology.Pool{p}}
-	p.Protocol, p.ServerConnections = topology.Redis, 1
+	p.Protocol, p.ServerConnections, p.Databases = topology.Redis, 1, 16
 	p.Limits = topology.Limits{
 		RequestBytes: 512 << 20, Arguments: 1 << 20, InlineBytes: 64 << 10, Nesting: 8,
 		ClientOutput: 4 << 20, ServerQueue: 8 << 20,
@@ -68,6 +68,8 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.ServerConnections = number(t, v)
 	case "preconnect":
 		p.Preconnect = true
+	case "eject":
+		p.FailureLimit = 2
 	case "memcached":
 		p.Protocol = topology.Memcached
 	case "miss":
@@ -92,6 +94,8 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.Arguments = number(t, v)
 	case "nesting":
 		p.Nesting = number(t, v)
+	case "all_clients":
+		s.ClientLimit = number(t, v)
 	case "memory":
 		s.MemoryLimit = int64(number(t, v))
 	default:
@@ -120,7 +124,10 @@ func number(t testing.TB, v string) int {
 
 func poolCounter(name string) (stats.Counter, bool) { return find(stats.PoolTable[:], name) }
 
-func serverCounter(name string) (stats.Counter, bool) { return find(stats.ServerTable[:], name) }
+// serverCounter finds gauges as well.
+func serverCounter(name string) (stats.Counter, bool) {
+	return find(append(stats.ServerTable[:], stats.GaugeTable[:]...), name)
+}
 
 func find(table []stats.Descriptor, name string) (stats.Counter, bool) {
 	for i, d := range table {

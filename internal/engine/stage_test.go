@@ -52,8 +52,9 @@ type stage struct {
 	early  map[message.ConnID]bool // Interest before Accept has returned
 	moved  bool
 	events []string
-	// ejected servers are not in the ring.
-	ejected map[string]bool
+	// ejected servers are not in the ring, unless it is kept.
+	ejected  map[string]bool
+	keepRing bool
 
 	scratch [64 << 10]byte
 }
@@ -117,6 +118,16 @@ func (s *stage) Server(_ *topology.Pool, server *topology.Server, e upstream.Eve
 func (s *stage) Client(_ *topology.Pool, _ netip.AddrPort, e downstream.Event, reason string) {
 	text := [...]string{"protocol-error", "stalled", "overflowed", "refused"}[e]
 	s.events = append(s.events, "client "+text+" "+reason)
+}
+
+// Failed implements engine.Observer.
+func (s *stage) Failed(_ *topology.Pool, server *topology.Server, _ upstream.Event, err error) {
+	s.events = append(s.events, server.Name+" failed: "+err.Error())
+}
+
+// Recovered implements engine.Observer.
+func (s *stage) Recovered(_ *topology.Pool, server *topology.Server) {
+	s.events = append(s.events, server.Name+" recovered")
 }
 
 func (s *stage) add(p *peer) {
@@ -240,8 +251,12 @@ func (s *stage) eject(server string, out bool) {
 	s.ejected[server] = out
 	next, pool := *s.snap, *s.snap.Pools[0]
 	var nodes []ring.Node
-	for _, server := range pool.Servers {
-		if !s.ejected[server.Name] {
+	pool.Servers = nil
+	for _, server := range s.snap.Pools[0].Servers {
+		changed := *server
+		changed.Ejected = s.ejected[server.Name]
+		pool.Servers = append(pool.Servers, &changed)
+		if !changed.Ejected || s.keepRing {
 			nodes = append(nodes, ring.Node{Name: server.Name, Weight: 1, Index: server.Index})
 		}
 	}

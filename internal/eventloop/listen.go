@@ -43,7 +43,7 @@ func Listen(t topology.Listen) (*Listener, error) {
 		err = fmt.Errorf("no such network: %q", t.Network)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", t.Address, err)
+		return nil, fmt.Errorf("listen on %s: %w%s", t.Address, err, advice(err, t))
 	}
 	return ln, nil
 }
@@ -56,7 +56,9 @@ func (ln *Listener) Address() string { return ln.address }
 // for listeners that were not given to a loop. Further calls do nothing.
 func (ln *Listener) Close() {
 	ln.once.Do(func() {
-		sysClose(ln.fd)
+		if ln.fd >= 0 {
+			sysClose(ln.fd)
+		}
 		if ln.file == nil {
 			return
 		}
@@ -64,6 +66,34 @@ func (ln *Listener) Close() {
 			os.Remove(ln.address)
 		}
 	})
+}
+
+// Net is the listener in package net's form, for a server that is no event loop. The socket belongs to
+// what is returned; Close still removes a unix socket's file, and is to be called after its Close.
+func (ln *Listener) Net() (net.Listener, error) {
+	file := os.NewFile(uintptr(ln.fd), ln.address)
+	defer file.Close() // package net makes a copy
+	ln.fd = -1
+	return net.FileListener(file)
+}
+
+// advice is what a person can do about a failure to listen; "" if the failure says it itself.
+func advice(err error, t topology.Listen) string {
+	switch {
+	case errors.Is(err, unix.EADDRINUSE) && t.Network == "unix":
+		return ": another process listens there; stop it, or choose another path"
+	case errors.Is(err, unix.EADDRINUSE):
+		return ": another process listens there, which \"ss -ltnp\" names; stop it, or choose another port"
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return ": this machine has no such address; 0.0.0.0 stands for all it has"
+	case errors.Is(err, unix.EACCES) && t.Network == "unix":
+		return fmt.Sprintf(": user %d may not create a socket there; change the directory's owner or mode", os.Geteuid())
+	case errors.Is(err, unix.EACCES):
+		return ": ports below 1024 are for root and for programs with CAP_NET_BIND_SERVICE; choose a higher port"
+	case errors.Is(err, unix.ENOENT) && t.Network == "unix":
+		return ": the directory does not exist"
+	}
+	return ""
 }
 
 func listenTCP(t topology.Listen) (*Listener, error) {
@@ -193,7 +223,7 @@ func removeStale(path string) error {
 		return sysError(err)
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return errors.New("there is a file that is not a socket")
+		return errors.New("there is a file that is not a socket, and it is left alone: remove it, or choose another path")
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {

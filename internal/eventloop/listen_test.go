@@ -117,7 +117,7 @@ func TestListenReusePort(t *testing.T) {
 		third.Close()
 		t.Fatal("without reuse: no error")
 	}
-	if want := "listen on " + first.Address() + ": Address already in use"; err.Error() != want {
+	if want := "listen on " + first.Address() + ": Address already in use: another process listens there"; !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
@@ -173,5 +173,79 @@ func TestAcceptedSocket(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestAdvice: who reads why a listener cannot be opened reads what to do, too.
+func TestAdvice(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("data"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := Listen(topology.Listen{Network: "unix", Address: filepath.Join(dir, "taken")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, c := range []struct{ network, address, want string }{
+		{"tcp", "192.0.2.1:0", "Cannot assign requested address: this machine has no such address"},
+		{"unix", filepath.Join(dir, "none", "s"), "No such file or directory: the directory does not exist"},
+		{"unix", file, "there is a file that is not a socket, and it is left alone"},
+		{"unix", taken.Address(), "Address already in use: another process listens there; stop it, or choose another path"},
+	} {
+		ln, err := Listen(topology.Listen{Network: c.network, Address: c.address})
+		if err == nil {
+			ln.Close()
+			t.Errorf("%s: no error", c.address)
+			continue
+		}
+		if !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, want %s", err, c.want)
+		}
+	}
+	// Root may do all this, so that permissions are tested without a system.
+	for network, want := range map[string]string{"tcp": "choose a higher port", "unix": "change the directory's owner or mode"} {
+		if got := advice(SysError{syscall.EACCES}, topology.Listen{Network: network}); !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", network, got, want)
+		}
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "data" {
+		t.Errorf("the file has %q: %v", text, err)
+	}
+}
+
+// TestNet: a listener of package net's form; a unix socket's file goes with Close, and not before.
+func TestNet(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	for _, l := range []topology.Listen{{Network: "tcp", Address: "127.0.0.1:0"}, {Network: "unix", Address: path}} {
+		ln, err := Listen(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		as, err := ln.Net()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := net.Dial(l.Network, ln.Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, err := as.Accept(); err != nil {
+			t.Error(err)
+		} else {
+			other.Close()
+		}
+		c.Close()
+		as.Close()
+		if l.Network == "unix" {
+			if _, err := os.Lstat(path); err != nil {
+				t.Error("package net removed the socket:", err)
+			}
+		}
+		ln.Close()
+		if _, err := os.Lstat(path); !os.IsNotExist(err) {
+			t.Error("the socket is left:", err)
+		}
 	}
 }

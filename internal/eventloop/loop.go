@@ -2,9 +2,9 @@
 // It knows no protocol. It drives a Handler, which is the engine, and is the Host that the engine asks
 // to dial, pause and close.
 //
-// Only the room proxy uses it. One goroutine, the one that calls Run, owns a Loop and everything in
-// it. From other goroutines only Post, Stop and Stats may be called, and Listen and Listener.Close,
-// which have nothing to do with a loop.
+// Only the room proxy uses it, and metrics to listen. One goroutine, the one that calls Run, owns a Loop and everything in
+// it. From other goroutines only Post, Stop and Stats may be called, and Listen and a Listener's
+// methods, which have nothing to do with a loop.
 //
 // A turn is: wait, read every ready socket once, run the mailbox, ask the handler what is to be
 // written, write it, change what the poller watches, close what was to be closed. On Linux the
@@ -54,7 +54,7 @@ type Handler interface {
 	// of which at most 256 KiB are used in one turn. Nothing at all means scratch.
 	Space(id message.ConnID, scratch []byte) []byte
 	// Received hands over the bytes read, the beginning of what Space returned. If that was scratch,
-	// nothing of it may be kept.
+	// nothing of it may be kept; it may be overwritten.
 	Received(now clock.Instant, id message.ConnID, in []byte)
 	// Lost tells that nothing more will be received. A nil error is the peer's FIN: output is still
 	// sent, and the handler closes the connection when it has no more. Any other error, a SysError,

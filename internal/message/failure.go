@@ -16,10 +16,15 @@ var (
 	ErrReply = &Failure{"Invalid argument"}
 	// ErrNoServer: all servers of the pool are ejected.
 	ErrNoServer = &Failure{"Connection refused"}
+	// ErrVerdict: the server has just failed, and whether it is ejected is not known yet. No client gets to
+	// read it: the request is to be tried again.
+	ErrVerdict = &Failure{"server is being judged"}
 	// ErrQueueFull: the server's queue holds server_queue_limit bytes.
 	ErrQueueFull = &Failure{"server queue is full"}
 	// ErrMemory: the worker buffers memory_limit bytes.
 	ErrMemory = &Failure{"proxy memory limit reached"}
+	// ErrUnused: nobody has needed the connection for a while.
+	ErrUnused = &Failure{"not used"}
 	// ErrShutdown: the proxy ends.
 	ErrShutdown = &Failure{"proxy is shutting down"}
 )

@@ -4,12 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
-	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
@@ -25,13 +25,11 @@ type journal struct {
 	done    chan struct{}
 }
 
-var _ engine.Observer = (*journal)(nil)
-
 // line is one observation. Two with the same key within the interval are one line in the log.
 type line struct {
-	key   key
-	level slog.Level
-	peer  netip.AddrPort
+	key    key
+	level  slog.Level
+	client string // "" if none is concerned
 }
 
 type key struct {
@@ -96,7 +94,12 @@ func reasonOf(err error) string {
 
 // Client notes something in a client's life.
 func (j *journal) Client(p *topology.Pool, peer netip.AddrPort, e downstream.Event, reason string) {
-	l := line{key: key{pool: p.Name, reason: reason}, level: slog.LevelWarn, peer: peer}
+	// The client itself reads what it sent instead; in a log it could be a byte of somebody's data.
+	reason, _, _ = strings.Cut(reason, ", got ")
+	l := line{key: key{pool: p.Name, reason: reason}, level: slog.LevelWarn, client: "unix socket"}
+	if peer.IsValid() {
+		l.client = peer.String()
+	}
 	switch e {
 	case downstream.ProtocolError:
 		l.key.text = "client closed: protocol error"
@@ -169,8 +172,8 @@ func (j *journal) emit(l line, repeated int) {
 	if l.key.address != "" {
 		args = append(args, "address", l.key.address)
 	}
-	if l.peer.IsValid() {
-		args = append(args, "client", l.peer.String())
+	if l.client != "" {
+		args = append(args, "client", l.client)
 	}
 	if l.key.reason != "" {
 		args = append(args, "reason", l.key.reason)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/topology"
@@ -81,15 +82,15 @@ func TestJournalIsQuietAtShutdown(t *testing.T) {
 // Each thing that happens to clients has words of its own.
 func TestJournalNamesClientsEvents(t *testing.T) {
 	same(t, logged(func(j *journal) {
-		j.Client(testPool, netip.AddrPort{}, downstream.ProtocolError, "bad") // of a unix socket
+		j.Client(testPool, netip.AddrPort{}, downstream.ProtocolError, "bad, got 'x'") // of a unix socket
 		j.Client(testPool, netip.AddrPort{}, downstream.Stalled, "slow")
 		j.Client(testPool, netip.AddrPort{}, downstream.Overflowed, "much")
 		j.Client(testPool, netip.AddrPort{}, downstream.Overflowed, "more")
 	}),
-		`level=WARN msg="client closed: protocol error" pool=alpha reason=bad`,
-		`level=WARN msg="client closed: stalled" pool=alpha reason=slow`,
-		`level=WARN msg="client closed: limit reached" pool=alpha reason=much`,
-		`level=WARN msg="client closed: limit reached" pool=alpha reason=more`)
+		`level=WARN msg="client closed: protocol error" pool=alpha client="unix socket" reason=bad`,
+		`level=WARN msg="client closed: stalled" pool=alpha client="unix socket" reason=slow`,
+		`level=WARN msg="client closed: limit reached" pool=alpha client="unix socket" reason=much`,
+		`level=WARN msg="client closed: limit reached" pool=alpha client="unix socket" reason=more`)
 }
 
 // A log that does not keep up makes nobody wait: what does not fit is dropped and counted. What fits is
@@ -114,4 +115,21 @@ func TestJournalDropsAndCounts(t *testing.T) {
 	default:
 		t.Error("the writer goes on after close")
 	}
+}
+
+// What repeats is summed up once per interval; what has been quiet for one is told at once the next time.
+func TestJournalSumsUpEachInterval(t *testing.T) {
+	quiet, busy, fresh := key{text: "quiet"}, key{text: "busy"}, key{text: "fresh"}
+	got := logged(func(j *journal) {
+		long := clock.System() - clock.Instant(2*journalInterval)
+		seen := map[key]*repeats{
+			quiet: {since: long}, busy: {since: long, count: 4, last: line{key: busy}},
+			fresh: {since: clock.System(), count: 5, last: line{key: fresh}},
+		}
+		j.flush(seen, journalInterval)
+		if seen[quiet] != nil || seen[busy].count != 0 || seen[fresh].count != 5 {
+			t.Errorf("remembered are %+v", seen)
+		}
+	})
+	same(t, got, `level=INFO msg=busy pool="" repeated=4`)
 }

@@ -19,12 +19,14 @@ import (
 	"github.com/cashew-proxy/cashew/internal/eventloop"
 	"github.com/cashew-proxy/cashew/internal/stats"
 	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/upstream"
 )
 
 // Proxy is the listeners and the worker that serves them.
 type Proxy struct {
 	log       *slog.Logger
 	journal   *journal
+	judge     Judge
 	snapshot  atomic.Pointer[topology.Snapshot]
 	counters  *engine.Counters
 	addresses []string // by pool
@@ -32,6 +34,51 @@ type Proxy struct {
 	ended     chan struct{}
 	endErr    error
 	stopOnce  sync.Once
+}
+
+// Judge is told of servers that fail and recover, where the pool ejects. It answers Failed with Verdict. The
+// calls must not block.
+type Judge interface {
+	Failed(pool *topology.Pool, server *topology.Server, e upstream.Event, err error)
+	Recovered(pool *topology.Pool, server *topology.Server)
+}
+
+// observer is what the engine tells everything to.
+type observer struct {
+	*journal
+	judge Judge
+}
+
+func (o observer) Failed(p *topology.Pool, s *topology.Server, e upstream.Event, err error) {
+	if o.judge != nil {
+		o.judge.Failed(p, s, e, err)
+	}
+}
+
+func (o observer) Recovered(p *topology.Pool, s *topology.Server) {
+	if o.judge != nil {
+		o.judge.Recovered(p, s)
+	}
+}
+
+// SetJudge says who is told of failures, before Start. Without anybody requests for a server that has just
+// failed wait for a verdict that does not come.
+func (p *Proxy) SetJudge(j Judge) { p.judge = j }
+
+// Publish puts a snapshot in force, with the same pools and servers: at the worker's next turn.
+func (p *Proxy) Publish(s *topology.Snapshot) {
+	p.snapshot.Store(s)
+	if w := p.worker; w != nil {
+		w.loop.Post(func(clock.Instant) {}) // it may sleep
+	}
+}
+
+// Verdict tells the worker that it is decided, by the snapshot in force, what becomes of a server that has
+// failed.
+func (p *Proxy) Verdict(pool, server int) {
+	if w := p.worker; w != nil {
+		w.loop.Post(func(now clock.Instant) { w.Engine.Verdict(now, p.snapshot.Load(), pool, server) })
+	}
 }
 
 // New returns a proxy for the snapshot's pools. Nothing is opened yet.

@@ -37,7 +37,7 @@ func newWorker(p *Proxy) (*worker, error) {
 // reset gives the worker a new engine, without connections.
 func (w *worker) reset() eventloop.Handler {
 	now := clock.System()
-	w.Engine = engine.NewWith(w.loop, w.proxy.journal, w.proxy.snapshot.Load(), rand.Uint64(), w.proxy.counters)
+	w.Engine = engine.NewWith(w.loop, observer{w.proxy.journal, w.proxy.judge}, w.proxy.snapshot.Load(), rand.Uint64(), w.proxy.counters)
 	w.Engine.Start(now)
 	return w
 }

@@ -30,6 +30,7 @@ const (
 	ReadPauses
 	QueueFull
 	MemoryRefused
+	ClientEOFs
 	poolCounters
 )
 
@@ -49,6 +50,18 @@ const (
 	serverCounters
 )
 
+// The gauges of a server. They follow its counters in a Block. The worker sets them when somebody asks
+// for a report, so that they cost nothing while nobody does.
+const (
+	ServerConnections = serverCounters + iota
+	ServerConnecting
+	ServerQueued
+	ServerQueuedBytes
+	ServerInFlight
+	ServerInFlightBytes
+	serverFields
+)
+
 // Descriptor says what a counter counts.
 type Descriptor struct{ Name, Help string }
 
@@ -56,7 +69,7 @@ type Descriptor struct{ Name, Help string }
 var PoolTable = [poolCounters]Descriptor{
 	ClientsAccepted:   {"clients_accepted", "clients that connected"},
 	ClientsClosed:     {"clients_closed", "clients whose connection was closed, by either side"},
-	ClientsRefused:    {"clients_refused", "clients refused because client_connections was reached"},
+	ClientsRefused:    {"clients_refused", "clients refused because client_connections, or the limit of open files, was reached"},
 	ClientsStalled:    {"clients_stalled", "clients closed because they accepted no byte for client_output_timeout"},
 	ClientsOverflowed: {"clients_overflowed", "clients closed because their unsent replies passed client_output_limit"},
 	ClientsIdle:       {"clients_idle", "clients closed by client_idle_timeout"},
@@ -72,6 +85,7 @@ var PoolTable = [poolCounters]Descriptor{
 	ReadPauses:        {"read_pauses", "times a client was not read from for a while because of unsent, unanswered or buffered bytes"},
 	QueueFull:         {"queue_full", "requests refused because a server's queue passed server_queue_limit"},
 	MemoryRefused:     {"memory_refused", "requests and clients refused because memory_limit was reached"},
+	ClientEOFs:        {"client_eofs", "clients whose connection was closed because they closed it, or sent QUIT"},
 }
 
 // ServerTable describes the counters of a server, by Counter.
@@ -79,14 +93,24 @@ var ServerTable = [serverCounters]Descriptor{
 	ServerRequests:      {"requests", "requests and fragments given to the server's queue"},
 	ServerRequestBytes:  {"request_bytes", "bytes of those requests"},
 	ServerResponses:     {"responses", "replies received for them"},
-	ServerResponseBytes: {"response_bytes", "bytes received from the server"},
+	ServerResponseBytes: {"response_bytes", "bytes received from the server, the handshake's replies left out"},
 	ServerDials:         {"dials", "attempts to connect"},
 	ServerConnects:      {"connects", "connections that became ready"},
 	ServerEOFs:          {"eofs", "connections that the server closed"},
 	ServerErrors:        {"errors", "connections that failed, timeouts and closes apart"},
-	ServerTimeouts:      {"timeouts", "connections closed because the server was silent for the pool's timeout"},
+	ServerTimeouts:      {"timeouts", "connections that timed out: the server was silent, or not reached in time"},
 	RequestTimeouts:     {"request_timeouts", "requests that were not answered in time"},
 	LateReplies:         {"late_replies", "replies that came after their request had been answered with a timeout"},
+}
+
+// GaugeTable describes the gauges of a server, by their distance from the first.
+var GaugeTable = [serverFields - serverCounters]Descriptor{
+	ServerConnections - serverCounters:   {"connections", "established connections"},
+	ServerConnecting - serverCounters:    {"connecting", "connections being made"},
+	ServerQueued - serverCounters:        {"queued", "requests that wait to be sent"},
+	ServerQueuedBytes - serverCounters:   {"queued_bytes", "bytes of those requests"},
+	ServerInFlight - serverCounters:      {"in_flight", "requests sent that await their reply"},
+	ServerInFlightBytes - serverCounters: {"in_flight_bytes", "bytes of those requests"},
 }
 
 // tableSize is room for every counter of any table.
@@ -95,7 +119,7 @@ const tableSize = 24
 // The tables fit.
 var (
 	_ = [tableSize - poolCounters]struct{}{}
-	_ = [tableSize - serverCounters]struct{}{}
+	_ = [tableSize - serverFields]struct{}{}
 )
 
 // Block is one worker's counters of one pool or server. All but Read belong to the worker. Arrays of
@@ -118,6 +142,9 @@ func (b *Block) Add(c Counter, n uint64) {
 	b.changed = true
 }
 
+// Undo takes back one event that was counted in this turn: it did not happen, or not yet.
+func (b *Block) Undo(c Counter) { b.local[c]-- }
+
 // Inc counts one event.
 func (b *Block) Inc(c Counter) { b.Add(c, 1) }
 
@@ -136,6 +163,28 @@ func (b *Block) Publish() {
 			b.public[i].Store(v)
 		}
 	}
+}
+
+// Set gives a gauge its value.
+func (b *Block) Set(c Counter, v uint64) {
+	b.local[c] = v
+	b.changed = true
+}
+
+// Values are all counters and gauges of a Block at one moment. A pool's and a server's tell apart by
+// whoever holds them.
+type Values [tableSize]uint64
+
+// Copy returns the worker's own view.
+func (b *Block) Copy() Values { return b.local }
+
+// ReadAll returns what was published last, for when the worker does not answer. Each value is right
+// by itself; two of them may be of neighbouring turns.
+func (b *Block) ReadAll() (v Values) {
+	for i := range v {
+		v[i] = b.public[i].Load()
+	}
+	return v
 }
 
 // Read returns the count as of the last published turn.

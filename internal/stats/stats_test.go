@@ -7,7 +7,7 @@ import (
 
 func TestEveryCounterIsDescribed(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
-	for what, table := range map[string][]Descriptor{"pool": PoolTable[:], "server": ServerTable[:]} {
+	for what, table := range map[string][]Descriptor{"pool": PoolTable[:], "server": append(ServerTable[:], GaugeTable[:]...)} {
 		seen := map[string]bool{}
 		for i, d := range table {
 			if !name.MatchString(d.Name) || d.Help == "" {
@@ -68,5 +68,31 @@ func TestCountingDoesNotAllocate(t *testing.T) {
 	b := NewPool()
 	if n := testing.AllocsPerRun(100, func() { b.Inc(Requests); b.Publish() }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// A gauge is what it was set to last; a copy is of the worker's own view, and readers see the published.
+func TestGaugesAndCopies(t *testing.T) {
+	b := NewServer()
+	b.Inc(ServerRequests)
+	b.Set(ServerQueued, 7)
+	b.Set(ServerInFlightBytes, 9) // the last of the table
+	b.Publish()
+	b.Set(ServerQueued, 3)
+	mine, public := b.Copy(), b.ReadAll()
+	if mine[ServerQueued] != 3 || public[ServerQueued] != 7 || public[ServerInFlightBytes] != 9 || public[ServerRequests] != 1 {
+		t.Errorf("copy %v, published %v", mine, public)
+	}
+}
+
+func TestEjections(t *testing.T) {
+	var e Ejections
+	if e.Number() != 0 || e.Last() != 0 {
+		t.Error("there was one before there was any")
+	}
+	e.Count(5)
+	e.Count(8)
+	if e.Number() != 2 || e.Last() != 8 {
+		t.Errorf("%d, the last at %d", e.Number(), e.Last())
 	}
 }

@@ -28,6 +28,10 @@ type Snapshot struct {
 
 	// MemoryLimit bounds the bytes buffered by one worker; 0 is no bound.
 	MemoryLimit int64
+
+	// ClientLimit bounds the clients of one worker, so that descriptors are left for servers; 0 is no
+	// bound.
+	ClientLimit int
 }
 
 // Pool is a listener's servers with one protocol, one distribution and one set of settings.
@@ -42,7 +46,18 @@ type Pool struct {
 	HashTag      hashkit.Tag
 	Ring         ring.Ring // hash → index in Servers
 
+	// Version is what the servers say that they are, as far as it is known.
+	Version string
+
 	Settings
+}
+
+// ServerVersion is the version that clients are told, in the form that libraries parse.
+func (p *Pool) ServerVersion() string {
+	if p.Version == "" {
+		return "7.0.0"
+	}
+	return p.Version
 }
 
 // Listen is where a pool's clients connect, and how.
@@ -63,6 +78,9 @@ type Server struct {
 	Address string // "host:port" with brackets for IPv6, or a path
 	Weight  int
 
+	// Ejected servers get no requests. If the pool moves their keys, they are not in its ring either.
+	Ejected bool
+
 	// KeepAlive turns on TCP keepalive for connections to the server.
 	KeepAlive bool
 }
@@ -79,13 +97,18 @@ type Settings struct {
 	Preconnect        bool // dial all ServerConnections at start
 	ClientKeepAlive   bool
 
-	Auth     string // password that clients must give, and that servers are given; "" is none
-	User     string // user name that goes with Auth; "" is the server's default user
-	Database int    // database of every server connection
+	Auth      string // password that clients must give, and that servers are given; "" is none
+	User      string // user name that goes with Auth; "" is the server's default user
+	Database  int    // database that clients begin with
+	Databases int    // how many there are: clients may choose any below
 
 	// MissOnFailure has keys of a memcached that failed be missing, instead of an error.
 	MissOnFailure bool
 	FlushAll      bool // flush_all is served, for every server of the pool
+
+	// FailureLimit is how many failures in a row eject a server; 0 is no ejection. It has failures reported, and
+	// requests wait for what becomes of the server.
+	FailureLimit int
 
 	FirstKey bool // commands with keys on several servers go to the first key's, unchecked
 

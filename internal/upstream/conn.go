@@ -13,6 +13,7 @@
 package upstream
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
@@ -43,6 +44,15 @@ type Owner interface {
 	Wake(c *Conn, at clock.Instant)
 	// ServerEvent reports what an operator should know of.
 	ServerEvent(c *Conn, e Event, err error)
+
+	// Failed and Recovered are for whoever ejects servers: a failure that counts, and the first good reply
+	// after one. After Failed of a closed connection Verdict is called, or VerdictWithin passes; Settled
+	// tells that requests may be tried again.
+	Failed(c *Conn, e Event, err error)
+	Recovered(c *Conn)
+	Settled(c *Conn)
+	// LacksRESP3 says that the server has refused the protocol of the connection's lane.
+	LacksRESP3(c *Conn)
 }
 
 // Event is a change in a server connection's life.
@@ -53,6 +63,7 @@ const (
 	Connected Event = iota
 	ConnectFailed
 	ConnectionLost
+	Complained // the server answers that it cannot serve; only for Failed
 )
 
 type state uint8
@@ -79,6 +90,8 @@ type Conn struct {
 	ID     message.ConnID // of the present socket; 0 while closed
 	Server *topology.Server
 	Dirty  bool // the engine's: has output and is on its list
+	// Lasting connections are kept open where the pool wants that; others are opened for requests.
+	Lasting bool
 
 	// WakeAt is the engine's: the instant for which Wake has been noted, 0 for none.
 	WakeAt clock.Instant
@@ -89,6 +102,7 @@ type Conn struct {
 	owner    Owner
 	pool     *bytebuf.Pool
 	set      *topology.Settings
+	lane     message.Lane
 	counters *stats.Block
 
 	state     state
@@ -106,10 +120,16 @@ type Conn struct {
 	retryAt clock.Instant
 	lastErr error
 
+	verdict  clock.Instant // until when requests wait for what becomes of a server that has failed; 0 is no wait
+	troubled bool          // a failure was reported, and no good reply came since
+	complain complaint     // recognises replies by which the server says that it cannot serve
+
 	out      bytebuf.Queue // requests not sent yet
+	room     int64         // bytes from which out takes no more: the limit, 0 if the server is ejected
 	greet    bytebuf.Queue // the handshake, sent before them
 	queuedTo uint64        // bytes ever put into out on this socket
 	sentTo   uint64        // bytes of them that were sent
+	doneTo   uint64        // bytes of them whose requests have left the FIFO
 	large    int64         // bytes of large requests in out, at most
 	largeEnd uint64        // queuedTo behind the last of them
 
@@ -119,10 +139,10 @@ type Conn struct {
 	parser  replyParser
 }
 
-// New returns a closed connection.
-func New(owner Owner, pool *bytebuf.Pool, server *topology.Server, set *topology.Settings, counters *stats.Block) *Conn {
-	c := &Conn{owner: owner, pool: pool, Server: server, set: set, counters: counters}
-	c.parser.configure(set)
+// New returns a closed connection of a lane.
+func New(owner Owner, pool *bytebuf.Pool, server *topology.Server, set *topology.Settings, lane message.Lane, counters *stats.Block) *Conn {
+	c := &Conn{owner: owner, pool: pool, lane: lane, counters: counters}
+	c.Apply(server, set)
 	return c
 }
 
@@ -131,7 +151,12 @@ func (c *Conn) Open(now clock.Instant) error {
 	if c.state != closed {
 		return nil
 	}
-	if now < c.retryAt {
+	switch {
+	case c.Server.Ejected:
+		return message.ErrNoServer
+	case c.verdict > now:
+		return message.ErrVerdict
+	case now < c.retryAt:
 		return c.lastErr
 	}
 	c.state, c.dialed = dialing, now
@@ -144,11 +169,12 @@ func (c *Conn) Open(now clock.Instant) error {
 }
 
 // Send queues a whole request. If owned, b is a pool buffer that the connection takes, whatever the
-// result; otherwise it is borrowed. An error means that the request was not queued.
+// result; otherwise it is borrowed. An error means that the request was not queued. With ErrVerdict
+// nothing has happened, and b is still the caller's.
 func (c *Conn) Send(now clock.Instant, t message.Ticket, b []byte, owned bool) error {
-	if c.state != ready || int64(c.out.Len()) >= c.set.ServerQueue {
+	if c.state != ready || int64(c.out.Len()) >= c.room {
 		if err := c.mayQueue(now); err != nil {
-			if owned {
+			if owned && err != message.ErrVerdict {
 				c.pool.Put(b)
 			}
 			return err
@@ -181,6 +207,9 @@ func (c *Conn) Send(now clock.Instant, t message.Ticket, b []byte, owned bool) e
 
 // mayQueue opens the connection where it is closed, and says why a request cannot be queued.
 func (c *Conn) mayQueue(now clock.Instant) error {
+	if c.Server.Ejected {
+		return message.ErrNoServer
+	}
 	if err := c.Open(now); err != nil {
 		return err
 	}
@@ -229,27 +258,39 @@ func (c *Conn) Connected(now clock.Instant, err error) {
 	c.owner.Writable(c)
 }
 
-// appendGreeting queues AUTH and SELECT, in this order, and returns how many replies they will have.
+// appendGreeting queues HELLO or AUTH, and SELECT, in this order, and returns how many replies they will have.
 func (c *Conn) appendGreeting() (replies int) {
 	c.greetTail = 0
 	if c.set.Protocol == topology.Memcached {
 		return 0
 	}
-	if c.set.Auth != "" {
-		words := []string{"AUTH", c.set.Auth}
-		if c.set.User != "" {
-			words = []string{"AUTH", c.set.User, c.set.Auth}
-		}
+	if words := c.introduction(); words != nil {
 		c.greet.Append(c.pool, appendCommand(nil, words...))
 		replies++
 	}
-	if c.set.Database != 0 {
-		choice := appendCommand(nil, "SELECT", itoa(c.set.Database))
+	if c.lane.Database != 0 {
+		choice := appendCommand(nil, "SELECT", itoa(c.lane.Database))
 		c.greet.Append(c.pool, choice)
 		c.greetTail = len(choice)
 		replies++
 	}
 	return replies
+}
+
+// introduction is the command that chooses the protocol and tells who connects; nil if neither is needed.
+func (c *Conn) introduction() []string {
+	auth := c.set.Auth != ""
+	switch {
+	case c.lane.RESP3 && auth:
+		return []string{"HELLO", "3", "AUTH", cmp.Or(c.set.User, "default"), c.set.Auth}
+	case c.lane.RESP3:
+		return []string{"HELLO", "3"}
+	case auth && c.set.User != "":
+		return []string{"AUTH", c.set.User, c.set.Auth}
+	case auth:
+		return []string{"AUTH", c.set.Auth}
+	}
+	return nil
 }
 
 func (c *Conn) becomeReady() {
@@ -297,13 +338,13 @@ func (c *Conn) Space(scratch []byte) []byte {
 // Received takes bytes from the server, borrowed.
 func (c *Conn) Received(now clock.Instant, b []byte) {
 	c.now, c.heard = now, now
+	if c.state == greeting {
+		b = c.receivedGreeting(b)
+	}
 	c.counters.Add(stats.ServerResponseBytes, uint64(len(b)))
 	if c.direct {
 		c.receivedDirect(b)
 		return
-	}
-	if c.state == greeting {
-		b = c.receivedGreeting(b)
 	}
 	for len(b) > 0 && c.state == ready {
 		if c.fifo.n == 0 {
@@ -319,6 +360,9 @@ func (c *Conn) Received(now clock.Instant, b []byte) {
 		if err != nil || e.end > c.sentTo {
 			c.fail(message.ErrReply)
 			return
+		}
+		if c.set.FailureLimit > 0 {
+			c.listen(b[:n], done)
 		}
 		c.answer(e.ticket, b[:n], done)
 		b = b[n:]
@@ -338,7 +382,7 @@ func (c *Conn) answerRun(b []byte) int {
 			break
 		}
 		n := c.parser.short(b[size:])
-		if n == 0 {
+		if n == 0 || c.set.FailureLimit > 0 && b[size] == '-' { // an error may say that the server cannot serve
 			break
 		}
 		size += n
@@ -347,8 +391,12 @@ func (c *Conn) answerRun(b []byte) int {
 	if count < 2 || first.Client == 0 || !c.owner.Replies(first, b[:size], count) {
 		return 0
 	}
+	c.doneTo = c.fifo.at(count - 1).end
 	c.fifo.drop(count)
 	c.counters.Add(stats.ServerResponses, uint64(count))
+	if c.troubled {
+		c.recovered()
+	}
 	return size
 }
 
@@ -366,6 +414,7 @@ func (c *Conn) answer(t message.Ticket, b []byte, done bool) {
 
 // answered removes the first entry, whose reply has ended.
 func (c *Conn) answered() {
+	c.doneTo = c.fifo.at(0).end
 	c.fifo.pop()
 	if c.expired > 0 {
 		c.expired--
@@ -383,6 +432,9 @@ func (c *Conn) receivedDirect(b []byte) {
 		c.owner.Filled(t, 0, false)
 		c.fail(message.ErrReply)
 		return
+	}
+	if c.set.FailureLimit > 0 {
+		c.listen(b, done)
 	}
 	if done {
 		c.answered()

@@ -48,11 +48,15 @@ func (l *log) Fail(t message.Ticket, err error) {
 		l.onFail(t)
 	}
 }
-func (l *log) Dial(*Conn) message.ConnID       { l.ids++; return l.ids }
-func (l *log) Hangup(*Conn)                    { l.dropped++ }
-func (l *log) Writable(*Conn)                  {}
-func (l *log) Wake(_ *Conn, at clock.Instant)  { l.wake = at }
-func (l *log) ServerEvent(*Conn, Event, error) {}
+func (l *log) Dial(*Conn) message.ConnID          { l.ids++; return l.ids }
+func (l *log) Hangup(*Conn)                       { l.dropped++ }
+func (l *log) Writable(*Conn)                     {}
+func (l *log) Wake(_ *Conn, at clock.Instant)     { l.wake = at }
+func (l *log) ServerEvent(*Conn, Event, error)    {}
+func (l *log) Failed(_ *Conn, _ Event, err error) { l.say("failed: %v", err) }
+func (l *log) Recovered(*Conn)                    { l.say("recovered") }
+func (l *log) LacksRESP3(*Conn)                   { l.say("lacks RESP3") }
+func (l *log) Settled(*Conn)                      { l.say("settled") }
 
 // take returns what was said since the last call.
 func (l *log) take() []string {
@@ -67,7 +71,9 @@ func newConn(set topology.Settings) (*Conn, *log, *bytebuf.Pool) {
 		set.ServerQueue = 1 << 20
 	}
 	l, pool := &log{}, &bytebuf.Pool{Mangle: true}
-	return New(l, pool, &topology.Server{Name: "s"}, &set, stats.NewServer()), l, pool
+	c := New(l, pool, &topology.Server{Name: "s"}, &set, message.Lane{Database: set.Database}, stats.NewServer())
+	c.Lasting = true
+	return c, l, pool
 }
 
 func ticket(n uint32) message.Ticket { return message.Ticket{Client: 1, Sequence: n} }
@@ -285,6 +291,33 @@ func TestClosedForGood(t *testing.T) {
 		}
 		if err := c.Send(clock.Instant(time.Hour), ticket(1), []byte("x"), false); err != message.ErrShutdown {
 			t.Errorf("a request is refused with %v", err)
+		}
+	}
+}
+
+// Why a connection ended decides where it is counted. The system's own timeout is one like ours; an end
+// that the proxy wants is none of the server's.
+func TestEndsAreCounted(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want stats.Counter
+	}{
+		{nil, stats.ServerEOFs},
+		{message.ErrTimeout, stats.ServerTimeouts},
+		{&message.Failure{Text: "Connection timed out"}, stats.ServerTimeouts},
+		{&message.Failure{Text: "Connection reset by peer"}, stats.ServerErrors},
+		{message.ErrShutdown, stats.LateReplies}, // which stays 0
+	} {
+		conn, _, _ := newConn(topology.Settings{})
+		if err := conn.Open(1); err != nil {
+			t.Fatal(err)
+		}
+		conn.Connected(1, nil)
+		conn.Lost(2, c.err)
+		for _, n := range []stats.Counter{stats.ServerEOFs, stats.ServerTimeouts, stats.ServerErrors} {
+			if got := conn.counters.Local(n); (got == 1) != (n == c.want) || got > 1 {
+				t.Errorf("%v: %s is %d", c.err, stats.ServerTable[n].Name, got)
+			}
 		}
 	}
 }

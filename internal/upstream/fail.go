@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
@@ -20,17 +21,26 @@ func (c *Conn) fail(err error) {
 	c.ID = 0
 	c.out.Clear(c.pool)
 	c.greet.Clear(c.pool)
-	c.queuedTo, c.sentTo, c.expired, c.greetLeft = 0, 0, 0, 0
+	c.queuedTo, c.sentTo, c.doneTo, c.expired, c.greetLeft = 0, 0, 0, 0, 0
 	c.large, c.largeEnd = 0, 0
-	c.refusal = nil
-	c.parser.reset(c.set)
+	c.refusal, c.complain = nil, complaint{}
+	c.parser.reset(c.set, c.lane)
 
 	c.count(err)
+	event := ConnectionLost
 	if was != ready {
+		event = ConnectFailed
 		c.backOff(err)
-		c.owner.ServerEvent(c, ConnectFailed, err)
-	} else if !(idle && err == message.ErrEOF) {
-		c.owner.ServerEvent(c, ConnectionLost, err)
+	}
+	// A server that closes an idle connection, because it restarts or has had enough of it, has not failed.
+	if c.set.FailureLimit > 0 && !(was == ready && idle) && err != message.ErrShutdown {
+		c.troubled = true
+		c.verdict = c.now.Add(VerdictWithin)
+		c.owner.Wake(c, c.verdict)
+		c.owner.Failed(c, event, err)
+	}
+	if !(was == ready && idle && (err == message.ErrEOF || err == message.ErrUnused)) {
+		c.owner.ServerEvent(c, event, err)
 	}
 	failed := c.fifo
 	c.fifo = fifo{ring: c.spare}
@@ -43,7 +53,7 @@ func (c *Conn) fail(err error) {
 	if len(failed.ring) <= 1024 {
 		c.spare = failed.ring
 	}
-	if c.set.Preconnect && err != message.ErrShutdown {
+	if c.set.Preconnect && c.Lasting && err != message.ErrShutdown {
 		at := c.retryAt
 		if was == ready {
 			at = c.now.Add(c.reconnectPause())
@@ -64,12 +74,12 @@ func (c *Conn) reconnectPause() time.Duration {
 }
 
 func (c *Conn) count(err error) {
-	switch err {
-	case message.ErrEOF:
+	switch {
+	case err == message.ErrEOF:
 		c.counters.Inc(stats.ServerEOFs)
-	case message.ErrTimeout:
+	case err.Error() == message.ErrTimeout.Text: // the system's timeouts have the same text
 		c.counters.Inc(stats.ServerTimeouts)
-	case message.ErrShutdown:
+	case err == message.ErrShutdown, err == message.ErrUnused:
 	default:
 		c.counters.Inc(stats.ServerErrors)
 	}
@@ -82,6 +92,9 @@ func (c *Conn) backOff(err error) {
 		pause = min(retryMin<<c.failures, retryMax)
 	}
 	c.failures++
+	if c.failures <= uint(c.set.FailureLimit) {
+		pause = 0 // the next attempt may be what ejects the server: it is not put off
+	}
 	c.retryAt, c.lastErr = c.now.Add(pause), err
 }
 
@@ -91,7 +104,13 @@ func (c *Conn) Expire(now clock.Instant) clock.Instant {
 	c.now = now
 	next := clock.Never
 	if c.state == closed {
-		if !c.set.Preconnect {
+		if c.verdict > now {
+			return c.verdict
+		}
+		if c.verdict != 0 {
+			c.Verdict()
+		}
+		if !c.set.Preconnect || !c.Lasting || c.Server.Ejected {
 			return next
 		}
 		if c.retryAt > now {
@@ -161,10 +180,8 @@ func (c *Conn) receivedGreeting(b []byte) []byte {
 		if !done {
 			return nil
 		}
-		if c.refusal[0] != '+' {
-			text := "server refused the connection: " + string(c.refusal[1:len(c.refusal)-2])
-			c.refusal = nil
-			c.fail(&message.Failure{Text: text})
+		if kind := c.refusal[0]; kind != '+' && !(c.lane.RESP3 && (kind == '%' || kind == '*')) {
+			c.refused(string(c.refusal[1 : len(c.refusal)-2]))
 			return nil
 		}
 		c.refusal = c.refusal[:0]
@@ -178,13 +195,45 @@ func (c *Conn) receivedGreeting(b []byte) []byte {
 	return b
 }
 
+// withoutSecrets takes our password out of a server's words, which clients and the log will get: a server
+// that does not know AUTH repeats the beginning of what came with it.
+func (c *Conn) withoutSecrets(text string) string {
+	text, _, _ = strings.Cut(text, ", with args beginning with")
+	if c.set.Auth != "" {
+		text = strings.ReplaceAll(text, c.set.Auth, "***")
+	}
+	return text
+}
+
+// refused ends a connection whose server does not want it.
+func (c *Conn) refused(text string) {
+	if c.lane.RESP3 && (strings.HasPrefix(text, "NOPROTO") || strings.HasPrefix(text, "ERR unknown command")) {
+		c.owner.LacksRESP3(c)
+	}
+	c.refusal = nil
+	c.fail(&message.Failure{Text: "server refused the connection: " + c.withoutSecrets(text)})
+}
+
+// Retire closes a connection that is not lasting and has had nothing to do since an instant.
+func (c *Conn) Retire(now, since clock.Instant) {
+	c.now = now
+	if !c.Lasting && c.state == ready && c.fifo.n == 0 && c.heard < since {
+		c.fail(message.ErrUnused)
+	}
+}
+
 // maxRefusal bounds a reply to the handshake, in bytes.
 const maxRefusal = 4096
 
-// Apply takes the settings of a new snapshot. What is in flight goes on.
+// Apply takes the settings of a new snapshot. What is in flight goes on. Of a server that is ejected
+// nothing more is wanted until it is not.
 func (c *Conn) Apply(server *topology.Server, set *topology.Settings) {
 	c.Server, c.set = server, set
-	c.parser.configure(set)
+	c.parser.configure(set, c.lane)
+	c.room = set.ServerQueue
+	if server.Ejected {
+		c.room = 0
+	}
 }
 
 // Trim gives back what an idle connection does not need.

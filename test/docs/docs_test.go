@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/metrics"
 	"github.com/cashew-proxy/cashew/internal/stats"
 )
 
@@ -173,14 +175,39 @@ var (
 
 // otherWords look like keys and are none: system calls, values, commands and files.
 var otherWords = map[string]bool{
-	"epoll_ctl": true, "first_key": true, "table_": true,
+	"epoll_ctl": true, "first_key": true, "table_": true, "client_limit": true,
 	"flush_all": true, "lru_crawler": true, "cache_memlimit": true,
 	"one_at_a_time": true, "fnv1_64": true, "fnv1a_64": true, "fnv1_32": true, "fnv1a_32": true,
+}
+
+// statistics are the fields of twemproxy's JSON.
+func statistics() []string {
+	names := []string{"service", "source", "version", "uptime", "timestamp", "total_connections", "curr_connections"}
+	for _, f := range append(metrics.PoolFields, metrics.ServerFields...) {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// TestStatistics: every field is explained, in the order in which it comes.
+func TestStatistics(t *testing.T) {
+	_, text, _ := strings.Cut(read(t, "docs/operations.md").text, "## Statistics\n")
+	var got []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^|]*)` \\|").FindAllStringSubmatch(text, -1) {
+		got = append(got, strings.Split(m[1], "`, `")...)
+	}
+	want := statistics()
+	if len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
+		t.Errorf("explained are %q, want %q", got, want)
+	}
 }
 
 // TestKeys: the keys and counters that pages name exist.
 func TestKeys(t *testing.T) {
 	keys, counters := keys(t), counters()
+	for _, name := range statistics() {
+		counters[name] = true
+	}
 	n := 0
 	for _, p := range pages(t) {
 		for _, s := range p.spans() {
@@ -221,7 +248,7 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	for key := range keys {
-		if strings.HasSuffix(key, "_limit") && key != "server_failure_limit" && !limits[key] {
+		if strings.HasSuffix(key, "_limit") && key != "server_failure_limit" && key != "eject_limit" && !limits[key] {
 			t.Errorf("%s is missing in the table of bounds", key)
 		}
 	}

@@ -18,7 +18,6 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/control"
-	"github.com/cashew-proxy/cashew/internal/proxy"
 )
 
 // AnyPort and OtherPort stand in a configuration's listen for a port that the kernel chooses.
@@ -32,7 +31,7 @@ const Limit = 20 * time.Second
 
 // Proxy is a running data plane.
 type Proxy struct {
-	*proxy.Proxy
+	*control.System
 	Log  *Log
 	Addr string // of the first pool
 }
@@ -55,11 +54,11 @@ func Start(t testing.TB, text string, o config.Options) *Proxy {
 		}
 	}
 	log := new(Log)
-	p := proxy.New(snapshot, slog.New(slog.NewTextHandler(log, nil)))
+	p := control.NewSystem(cfg, snapshot, slog.New(slog.NewTextHandler(log, nil)))
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r := &Proxy{Proxy: p, Log: log, Addr: p.Addresses()[0]}
+	r := &Proxy{System: p, Log: log, Addr: p.Addresses()[0]}
 	t.Cleanup(func() { r.Stop(t) })
 	return r
 }

@@ -63,7 +63,7 @@ func startProgram(t *testing.T, servers []string) (p *harness.Process, addr stri
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p = harness.Run(t, path, "-c", file)
+		p = harness.Run(t, path, "-c", file, "-a", "")
 		harness.Eventually(t, harness.Limit, "cashew has started or ended", func() bool {
 			return p.Err.Has("msg=started") || p.Ended()
 		})
@@ -73,6 +73,48 @@ func startProgram(t *testing.T, servers []string) (p *harness.Process, addr stri
 	}
 	t.Fatalf("cashew did not start: %s", p.Err)
 	return nil, ""
+}
+
+// TestReadyUnderSystemd: when systemd hears that the program is ready, clients can connect; and it hears
+// that the worker lives.
+func TestReadyUnderSystemd(t *testing.T) {
+	path, err := cashew()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	listen := filepath.Join(dir, "pool.sock")
+	file := filepath.Join(dir, "cashew.yml")
+	text := strings.Replace(pool([]string{redistest.StartServer(t)}), harness.AnyPort, listen, 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := harness.Run(t, "sh", "-c", `cd "$1" && NOTIFY_SOCKET="$1/notify" WATCHDOG_USEC=20000 exec "$0" -c cashew.yml -a ""`, path, dir)
+	b := make([]byte, 256)
+	for _, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"} {
+		if err := conn.SetReadDeadline(time.Now().Add(harness.Limit)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := conn.Read(b)
+		if err != nil || string(b[:n]) != want {
+			t.Fatalf("heard %q, %v, want %q; it said:\n%s", b[:n], err, want, p.Err)
+		}
+		if got := redistest.Dial(t, listen).Do("GET", "none"); got != "$-1\r\n" {
+			t.Errorf("after %s: %q", want, got)
+		}
+	}
+	p.Signal(t, syscall.SIGTERM)
+	if code := p.ExitCode(t); code != 0 {
+		t.Errorf("exit code %d; it said:\n%s", code, p.Err)
+	}
+	if _, err := os.Lstat(listen); !os.IsNotExist(err) {
+		t.Errorf("the socket of the pool is left: %v", err)
+	}
 }
 
 // draining waits until the program has begun its orderly end: it accepts nobody any more.

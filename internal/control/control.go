@@ -1,0 +1,164 @@
+package control
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/upstream"
+)
+
+// Plane is what control steers: the data plane. Its calls do not block.
+type Plane interface {
+	// Publish puts a snapshot in force.
+	Publish(s *topology.Snapshot)
+	// Verdict tells the workers that it is decided, by the snapshot in force, what becomes of a server that
+	// has failed.
+	Verdict(pool, server int)
+	// CountEjection notes that a server was ejected.
+	CountEjection(pool, server int, at time.Time)
+}
+
+// ProbeFunc asks a server whether it can serve; nil means that it can.
+type ProbeFunc func(ctx context.Context, s *topology.Server, set *topology.Settings) error
+
+// Control takes the workers' reports of failures, ejects servers, probes them and lets them return. Reports
+// may come from any goroutine; everything else happens in the one of Run.
+type Control struct {
+	ejector *Ejector
+	plane   Plane
+	probe   ProbeFunc
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	reports []report
+	wake    chan struct{} // has room for one: there are reports
+
+	outcomes chan outcome
+	probes   sync.WaitGroup
+}
+
+// report is what a worker has seen of a server.
+type report struct {
+	pool, server int
+	lost         bool  // a connection that had been made
+	err          error // nil: it has recovered
+}
+
+type outcome struct {
+	probe Probe
+	err   error
+}
+
+// New returns a control of the plane. The ejector is its own from now on.
+func New(e *Ejector, plane Plane, probe ProbeFunc, log *slog.Logger) *Control {
+	return &Control{
+		ejector: e, plane: plane, probe: probe, log: log,
+		wake: make(chan struct{}, 1), outcomes: make(chan outcome),
+	}
+}
+
+// Failed reports a failure. Verdict will be called for the server.
+func (c *Control) Failed(pool *topology.Pool, server *topology.Server, e upstream.Event, err error) {
+	c.report(report{pool.Index, server.Index, e == upstream.ConnectionLost, err})
+}
+
+// Recovered reports that a server has answered after a failure.
+func (c *Control) Recovered(pool *topology.Pool, server *topology.Server) {
+	c.report(report{pool.Index, server.Index, false, nil})
+}
+
+func (c *Control) report(r report) {
+	c.mu.Lock()
+	c.reports = append(c.reports, r)
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run decides until ctx ends, and returns when the last probe has ended too.
+func (c *Control) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	defer c.probes.Wait()
+	for {
+		timer.Reset(until(c.ejector.Next()))
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.wake:
+			c.judge()
+		case o := <-c.outcomes:
+			c.probed(o)
+		case <-timer.C:
+			for _, p := range c.ejector.Due(clock.System()) {
+				c.start(ctx, p)
+			}
+		}
+	}
+}
+
+// until is how long it is to an instant.
+func until(at clock.Instant) time.Duration {
+	if at == clock.Never {
+		return time.Hour
+	}
+	return max(at.Sub(clock.System()), 0)
+}
+
+// judge takes the reports.
+func (c *Control) judge() {
+	c.mu.Lock()
+	reports := c.reports
+	c.reports = nil
+	c.mu.Unlock()
+	for _, r := range reports {
+		if r.err == nil {
+			c.ejector.Recovered(r.pool, r.server)
+			continue
+		}
+		if c.ejector.Failed(clock.System(), r.pool, r.server, r.lost) {
+			c.plane.CountEjection(r.pool, r.server, time.Now())
+			c.plane.Publish(c.ejector.Snapshot())
+			c.note(slog.LevelWarn, "server ejected", Probe{r.pool, r.server}, "reason", r.err.Error())
+		}
+		c.plane.Verdict(r.pool, r.server)
+	}
+}
+
+// start asks a server in a goroutine of its own.
+func (c *Control) start(ctx context.Context, p Probe) {
+	s := c.ejector.Snapshot()
+	pool := s.Pools[p.Pool]
+	c.probes.Go(func() {
+		err := c.probe(ctx, pool.Servers[p.Server], &pool.Settings)
+		select {
+		case c.outcomes <- outcome{p, err}:
+		case <-ctx.Done():
+		}
+	})
+}
+
+// probed takes the outcome of a probe.
+func (c *Control) probed(o outcome) {
+	if c.ejector.Probed(clock.System(), o.probe, o.err == nil) {
+		c.plane.Publish(c.ejector.Snapshot())
+		c.note(slog.LevelInfo, "server readmitted", o.probe)
+		return
+	}
+	if o.err != nil {
+		c.note(slog.LevelInfo, "probe of an ejected server failed", o.probe, "reason", o.err.Error())
+	}
+}
+
+func (c *Control) note(level slog.Level, text string, p Probe, more ...any) {
+	pool := c.ejector.Snapshot().Pools[p.Pool]
+	s := pool.Servers[p.Server]
+	args := append([]any{"pool", pool.Name, "server", s.Name, "address", s.Address}, more...)
+	c.log.Log(context.Background(), level, text, args...)
+}

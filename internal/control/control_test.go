@@ -1,0 +1,119 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/upstream"
+)
+
+// notebook is a plane that writes down what it is told.
+type notebook struct {
+	mu       sync.Mutex
+	current  *topology.Snapshot
+	verdicts int
+	counted  int
+	told     chan struct{} // has room for one
+}
+
+func (n *notebook) note(f func()) {
+	n.mu.Lock()
+	f()
+	n.mu.Unlock()
+	select {
+	case n.told <- struct{}{}:
+	default:
+	}
+}
+
+func (n *notebook) Publish(s *topology.Snapshot)         { n.note(func() { n.current = s }) }
+func (n *notebook) Verdict(int, int)                     { n.note(func() { n.verdicts++ }) }
+func (n *notebook) CountEjection(_, _ int, at time.Time) { n.note(func() { n.counted++ }) }
+func (n *notebook) epoch() (epoch uint64, out, verdicts int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.current == nil {
+		return 0, 0, n.verdicts
+	}
+	for _, s := range n.current.Pools[0].Servers {
+		if s.Ejected {
+			out++
+		}
+	}
+	return n.current.Epoch, out, n.verdicts
+}
+
+// until waits for something to be true of the notebook.
+func (n *notebook) until(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	limit := time.After(20 * time.Second)
+	for !f() {
+		select {
+		case <-n.told:
+		case <-limit:
+			t.Fatal("never: ", what)
+		}
+	}
+}
+
+// Reports from many goroutines each get their verdict; servers go, are probed one question at a time, and
+// return. The end waits for probes.
+func TestControl(t *testing.T) {
+	cfg := load(t, `
+p:
+  listen: 127.0.0.1:1
+  redis: true
+  auto_eject_hosts: true
+  server_retry_timeout: 1
+  servers: ["127.0.0.1:2:1", "127.0.0.1:3:1", "127.0.0.1:4:1"]
+`)
+	s := Build(cfg, 1)
+	n := &notebook{told: make(chan struct{}, 1)}
+	var mu sync.Mutex
+	asked, asking := 0, map[int]bool{}
+	probe := func(ctx context.Context, server *topology.Server, _ *topology.Settings) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if asking[server.Index] {
+			t.Error("two questions to one server at once")
+		}
+		asking[server.Index] = true
+		defer delete(asking, server.Index)
+		if asked++; asked < 5 {
+			return errors.New("not yet")
+		}
+		return nil
+	}
+	c := New(NewEjector(s, Policies(cfg), 1), n, probe, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.Run(ctx)
+	}()
+	var reporters sync.WaitGroup
+	const reports = 50
+	for _, server := range s.Pools[0].Servers[:2] {
+		reporters.Go(func() {
+			for range reports {
+				c.Failed(s.Pools[0], server, upstream.ConnectFailed, errors.New("refused"))
+			}
+		})
+	}
+	reporters.Wait()
+	n.until(t, "every report has its verdict", func() bool { _, _, verdicts := n.epoch(); return verdicts == 2*reports })
+	n.until(t, "all are back", func() bool { epoch, out, _ := n.epoch(); return epoch >= 5 && out == 0 })
+	n.mu.Lock()
+	if n.counted < 2 {
+		t.Errorf("%d ejections are counted", n.counted)
+	}
+	n.mu.Unlock()
+	c.Recovered(s.Pools[0], s.Pools[0].Servers[0])
+	cancel()
+	<-ended
+}

@@ -1,0 +1,64 @@
+package control
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/health"
+	"github.com/cashew-proxy/cashew/internal/proxy"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// System is a data plane and the control that steers it: what a process runs. Any goroutine may use it.
+type System struct {
+	*proxy.Proxy
+	control *Control
+	end     context.CancelFunc
+	ended   chan struct{} // closed when the control has ended
+}
+
+// NewSystem returns a system for a configuration and the snapshot that Build has made of it. Nothing is
+// opened yet.
+func NewSystem(c *config.Config, s *topology.Snapshot, log *slog.Logger) *System {
+	p := proxy.New(s, log)
+	y := &System{Proxy: p, ended: make(chan struct{})}
+	y.control = New(NewEjector(s, Policies(c), rand.Uint64()), plane{p}, health.Probe, log)
+	p.SetJudge(y.control)
+	return y
+}
+
+// plane is the data plane as control sees it.
+type plane struct{ *proxy.Proxy }
+
+func (p plane) CountEjection(pool, server int, at time.Time) {
+	p.Ejections(pool, server).Count(at.UnixMicro())
+}
+
+// Start opens all listeners and begins to serve. On an error nothing is left open.
+func (y *System) Start() error {
+	if err := y.Proxy.Start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	y.end = cancel
+	go func() {
+		defer close(y.ended)
+		y.control.Run(ctx)
+	}()
+	return nil
+}
+
+// Shutdown is the proxy's. Nobody is ejected or readmitted any more.
+func (y *System) Shutdown(ctx context.Context) error {
+	if y.end != nil {
+		y.end()
+		<-y.ended
+	}
+	return y.Proxy.Shutdown(ctx)
+}
+
+// Snapshot is the topology that the configuration stands for, every server live.
+func (y *System) Snapshot() *topology.Snapshot { return y.control.ejector.base }

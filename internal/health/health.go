@@ -1,0 +1,101 @@
+// Package health asks servers whether they can serve.
+//
+// The control plane uses it, from goroutines that may block. A probe is a connection of its own, which
+// is closed afterwards; it takes the way of a client's request: connect, AUTH and SELECT if the pool has
+// them, PING, or version for a memcached.
+package health
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/resp"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// within bounds connecting, and each answer, where the pool's connect_timeout and timeout do not: a server that
+// takes longer to say that it is there cannot serve.
+const within = 5 * time.Second
+
+// longestLine bounds a line of a server's reply, in bytes.
+const longestLine = 4096
+
+// Probe returns nil if the server answers as one that can serve. A Redis that is loading its data, or has
+// lost its master, says so and cannot.
+func Probe(ctx context.Context, s *topology.Server, set *topology.Settings) error {
+	dialer := net.Dialer{Timeout: bound(set.ConnectTimeout)}
+	conn, err := dialer.DialContext(ctx, s.Network, s.Address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	p := prober{conn: conn, r: bufio.NewReaderSize(conn, longestLine), limit: bound(set.Timeout)}
+	if set.Protocol == topology.Memcached {
+		return p.ask("version\r\n", "version", "VERSION ")
+	}
+	if set.Auth != "" {
+		words := []string{"AUTH", set.User, set.Auth}
+		if set.User == "" {
+			words = []string{"AUTH", set.Auth}
+		}
+		if err := p.ask(request(words), "AUTH", "+"); err != nil {
+			return err
+		}
+	}
+	if set.Database != 0 {
+		if err := p.ask(request([]string{"SELECT", strconv.Itoa(set.Database)}), "SELECT", "+"); err != nil {
+			return err
+		}
+	}
+	return p.ask(request([]string{"PING"}), "PING", "+PONG")
+}
+
+// bound is a time that the pool allows, where it allows less than enough.
+func bound(t time.Duration) time.Duration {
+	if t == 0 {
+		return within
+	}
+	return min(t, within)
+}
+
+// prober is the connection of one probe.
+type prober struct {
+	conn  net.Conn
+	r     *bufio.Reader
+	limit time.Duration // for each answer
+}
+
+// ask sends a request and wants a line that begins as it should. The error does not repeat the request:
+// it may hold a password.
+func (p *prober) ask(request, name, want string) error {
+	if err := p.conn.SetDeadline(time.Now().Add(p.limit)); err != nil {
+		return err
+	}
+	if _, err := p.conn.Write([]byte(request)); err != nil {
+		return err
+	}
+	line, err := p.r.ReadSlice('\n')
+	if err != nil {
+		return fmt.Errorf("no answer to %s: %w", name, err)
+	}
+	if !strings.HasPrefix(string(line), want) {
+		word, _, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
+		return fmt.Errorf("%s is answered with %q", name, word)
+	}
+	return nil
+}
+
+func request(words []string) string {
+	b := resp.AppendArray(nil, len(words))
+	for _, w := range words {
+		b = resp.AppendBulk(b, []byte(w))
+	}
+	return string(b)
+}

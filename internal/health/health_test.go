@@ -1,0 +1,109 @@
+package health
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/memcachedtest"
+	"github.com/cashew-proxy/cashew/internal/redistest"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+func redisAt(addr string) *topology.Server {
+	return &topology.Server{Name: "s", Network: "tcp", Address: addr}
+}
+
+func TestRealServers(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "redis.sock")
+	plain := redistest.StartServer(t, "--unixsocket", socket)
+	locked := redistest.StartServer(t, "--requirepass", "secret")
+	memcached := memcachedtest.StartServer(t)
+	for _, c := range []struct {
+		name   string
+		server *topology.Server
+		set    topology.Settings
+		want   string // part of the error; "" for none
+	}{
+		{"redis", redisAt(plain), topology.Settings{}, ""},
+		{"redis, unix socket", &topology.Server{Network: "unix", Address: socket}, topology.Settings{Database: 3}, ""},
+		{"redis, name", redisAt(strings.Replace(plain, "127.0.0.1", "localhost", 1)), topology.Settings{}, ""},
+		{"a database that is not there", redisAt(plain), topology.Settings{Database: 99}, `SELECT is answered with "-ERR"`},
+		{"password", redisAt(locked), topology.Settings{Auth: "secret", Database: 1}, ""},
+		{"password and user", redisAt(locked), topology.Settings{Auth: "secret", User: "default"}, ""},
+		{"wrong password", redisAt(locked), topology.Settings{Auth: "hunter2"}, `AUTH is answered with "-WRONGPASS"`},
+		{"no password", redisAt(locked), topology.Settings{}, `PING is answered with "-NOAUTH"`},
+		{"memcached", redisAt(memcached), topology.Settings{Protocol: topology.Memcached}, ""},
+		{"memcached for redis", redisAt(memcached), topology.Settings{}, `PING is answered with "ERROR"`},
+		{"redis for memcached", redisAt(plain), topology.Settings{Protocol: topology.Memcached}, `version is answered with "-ERR"`},
+		{"nobody", redisAt("127.0.0.1:1"), topology.Settings{}, "refused"},
+		{"no such name", redisAt("nobody.invalid:6379"), topology.Settings{}, "nobody.invalid"},
+	} {
+		err := Probe(context.Background(), c.server, &c.set)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error has the password", c.name)
+		}
+	}
+}
+
+// fake accepts one connection after the other and answers each line as it is told; nothing if answer is "".
+func fake(t *testing.T, answer string) *topology.Server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				r := bufio.NewReader(conn)
+				for {
+					if _, err := r.ReadString('\n'); err != nil {
+						return
+					}
+					if answer != "" {
+						conn.Write([]byte(answer)) // the prober may have gone
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return redisAt(l.Addr().String())
+}
+
+// Servers that are up and cannot serve, or that say nothing or anything.
+func TestFakes(t *testing.T) {
+	for answer, want := range map[string]string{
+		"-LOADING Redis is loading the dataset in memory\r\n": `"-LOADING"`,
+		"-MASTERDOWN Link with MASTER is down and so on\r\n":  `"-MASTERDOWN"`,
+		"+PON\r\n":                 `"+PON"`,
+		"+PONG":                    "no answer to PING",
+		strings.Repeat("x", 1<<16): "no answer to PING",
+	} {
+		if err := Probe(context.Background(), fake(t, answer), &topology.Settings{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q: %v, want %q", answer, err, want)
+		}
+	}
+	if err := Probe(context.Background(), fake(t, ""), &topology.Settings{Timeout: 50 * time.Millisecond}); err == nil {
+		t.Error("a silent server is healthy")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if err := Probe(ctx, fake(t, ""), &topology.Settings{}); err == nil {
+		t.Error("a probe that was given up has succeeded")
+	}
+}

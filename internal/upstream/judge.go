@@ -1,0 +1,84 @@
+package upstream
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/message"
+)
+
+// VerdictWithin is how long requests wait for a verdict after a failure, at most. It comes within
+// microseconds as long as anybody gives one.
+const VerdictWithin = 100 * time.Millisecond
+
+// Verdict says that it is decided what becomes of the server, and that the connection has been told by
+// Apply: requests need not wait any more.
+func (c *Conn) Verdict() {
+	if c.verdict != 0 {
+		c.verdict = 0
+		c.owner.Settled(c)
+	}
+}
+
+// Judged says that Send would return message.ErrVerdict.
+func (c *Conn) Judged(now clock.Instant) bool {
+	return c.verdict > now && c.state == closed && !c.Server.Ejected
+}
+
+// Reopen dials a connection that is kept open always, after its server was readmitted.
+func (c *Conn) Reopen() {
+	if c.set.Preconnect && c.Lasting && c.state == closed && !c.Server.Ejected {
+		c.owner.Wake(c, max(c.now, c.retryAt))
+	}
+}
+
+// complaints are the errors by which a Redis says that it cannot serve anybody, at their beginnings. They
+// are passed to the client and count as failures. Others (-OOM, -BUSY, -READONLY) concern one request.
+var complaints = [...][]byte{[]byte("-LOADING "), []byte("-MASTERDOWN ")}
+
+// errComplaint is the reason of a failure that the client reads in the server's own words.
+var errComplaint = &message.Failure{Text: "the server says that it cannot serve"}
+
+// complaint is how a reply begins, as far as needed to tell whether it is a complaint. It may come in
+// pieces.
+type complaint struct {
+	head [12]byte
+	n    uint8
+}
+
+// add takes more of the reply's beginning.
+func (p *complaint) add(b []byte) { p.n += uint8(copy(p.head[p.n:], b)) }
+
+// is says whether the reply is a complaint.
+func (p *complaint) is() bool {
+	for _, c := range complaints {
+		if bytes.HasPrefix(p.head[:p.n], c) {
+			return true
+		}
+	}
+	return false
+}
+
+// listen hears bytes of a reply, the last ones or not, for what they say of the server.
+func (c *Conn) listen(b []byte, done bool) {
+	c.complain.add(b)
+	if !done {
+		return
+	}
+	complains := c.complain.is()
+	c.complain = complaint{}
+	switch {
+	case complains:
+		c.troubled = true
+		c.owner.Failed(c, Complained, errComplaint)
+	case c.troubled:
+		c.recovered()
+	}
+}
+
+// recovered reports a good reply after a failure.
+func (c *Conn) recovered() {
+	c.troubled = false
+	c.owner.Recovered(c)
+}
