@@ -80,7 +80,8 @@ func TestEjectAndReturn(t *testing.T) {
 	w := newWard(t, 4, Policy{FailureLimit: 3})
 	before := w.e.Snapshot()
 	for range 5 {
-		if w.fail(2) || w.fail(2) {
+		first := w.fail(2)
+		if second := w.fail(2); first || second {
 			t.Fatal("ejected too early")
 		}
 		w.e.Recovered(0, 2)
