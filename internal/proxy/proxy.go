@@ -40,7 +40,7 @@ type Proxy struct {
 // Judge is told of servers that fail and recover, where the pool ejects. It answers Failed with Verdict. The
 // calls must not block.
 type Judge interface {
-	Failed(pool *topology.Pool, server *topology.Server, e upstream.Event, err error)
+	Failed(pool *topology.Pool, server *topology.Server, f upstream.Failure)
 	Recovered(pool *topology.Pool, server *topology.Server)
 }
 
@@ -50,9 +50,9 @@ type observer struct {
 	judge Judge
 }
 
-func (o observer) Failed(p *topology.Pool, s *topology.Server, e upstream.Event, err error) {
+func (o observer) Failed(p *topology.Pool, s *topology.Server, f upstream.Failure) {
 	if o.judge != nil {
-		o.judge.Failed(p, s, e, err)
+		o.judge.Failed(p, s, f)
 	}
 }
 
