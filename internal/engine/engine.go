@@ -40,7 +40,7 @@ type Observer interface {
 
 	// Failed and Recovered are for the control plane, which ejects servers: a failure that counts, and the
 	// first good reply after one. Verdict is the answer to Failed.
-	Failed(pool *topology.Pool, server *topology.Server, e upstream.Event, err error)
+	Failed(pool *topology.Pool, server *topology.Server, f upstream.Failure)
 	Recovered(pool *topology.Pool, server *topology.Server)
 }
 

@@ -397,7 +397,7 @@ func (w *world) Server(_ *topology.Pool, s *topology.Server, e upstream.Event, e
 
 // Client hears of clients that did something wrong.
 // Failed implements engine.Observer.
-func (w *world) Failed(*topology.Pool, *topology.Server, upstream.Event, error) {}
+func (w *world) Failed(*topology.Pool, *topology.Server, upstream.Failure) {}
 
 // Recovered implements engine.Observer.
 func (w *world) Recovered(*topology.Pool, *topology.Server) {}
