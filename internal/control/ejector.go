@@ -21,8 +21,8 @@ const (
 	// together is the time in which several losses are one failure: the connections of a server are lost at the
 	// same moment, to one worker or to many.
 	together = 10 * time.Millisecond
-	// probeGrowth and probeMost bound the pauses between probes that fail: each is half as long again as the
-	// one before, up to probeMost or four times the first, or the first if that is longer.
+	// probeMost bounds the pauses between probes that fail: each is half as long again as the one before, up to
+	// probeMost or four times the first, whichever is less, but never less than the first.
 	probeMost = time.Minute
 	// relapses is how often the time out doubles for a server that fails again soon after its return.
 	relapses = 3
