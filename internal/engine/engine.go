@@ -67,7 +67,7 @@ type Engine struct {
 	dirty  []message.ConnID // with output, or an end to meet
 	listed []message.ConnID // the list that the last Turn returned
 
-	spareLanes bool // some lane is not its pool's own
+	spareLanes bool // some connection is open that is not of its pool's own lane
 
 	awakened []message.ConnID // clients that stopped at a request and are to go on
 

@@ -54,6 +54,7 @@ func (o serverSide) Fail(t message.Ticket, err error) {
 func (o serverSide) Dial(c *upstream.Conn) message.ConnID {
 	id, s := o.e.claim()
 	s.conn = c
+	o.e.spareLanes = o.e.spareLanes || !c.Lasting
 	o.e.host.Dial(id, c.Server)
 	return id
 }

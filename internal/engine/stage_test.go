@@ -87,6 +87,9 @@ func (s *stage) Dial(id message.ConnID, server *topology.Server) {
 // Interest implements engine.Host.
 func (s *stage) Interest(id message.ConnID, read bool) {
 	if p := s.peers[id]; p != nil {
+		if p.reading == read {
+			s.t.Errorf("the engine wants interest %v in %s again", read, p.name)
+		}
 		p.reading = read
 		s.moved = true
 		return
