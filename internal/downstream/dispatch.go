@@ -75,6 +75,11 @@ func (s *Session) forward(b []byte, args []resp.Arg) bool {
 func (s *Session) takeBack() {
 	s.drop(s.inFlight.at(s.inFlight.n - 1))
 	s.inFlight.unpush()
+	s.putOff()
+}
+
+// putOff stops at a request of which nothing is done yet.
+func (s *Session) putOff() {
 	s.counters.Undo(stats.Requests)
 	s.stall()
 }
@@ -83,8 +88,7 @@ func (s *Session) takeBack() {
 func (s *Session) judged(servers []int32) bool {
 	for _, server := range servers {
 		if s.desk.Owner.Judged(s, int(server)) {
-			s.counters.Undo(stats.Requests)
-			s.stall()
+			s.putOff()
 			return true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/memcached"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/stats"
@@ -134,15 +135,31 @@ func (s *Session) serverOfKey(b []byte, r *memcached.Request, i int) int {
 	return d.Router.Pick(s.Pool, key)
 }
 
+// noMemoryFor refuses a request when the worker's memory is used up.
+func (s *Session) noMemoryFor(r *memcached.Request) bool {
+	if !s.desk.full() {
+		return false
+	}
+	s.counters.Inc(stats.MemoryRefused)
+	s.tell(r, "SERVER_ERROR "+message.ErrMemory.Text)
+	return true
+}
+
 // forwardKey sends a request with one key, or with several of one server.
 func (s *Session) forwardKey(server int, b []byte, r *memcached.Request, owned bool) (taken bool) {
 	d := s.desk
-	if d.full() {
-		s.counters.Inc(stats.MemoryRefused)
-		s.tell(r, "SERVER_ERROR "+message.ErrMemory.Text)
+	if s.noMemoryFor(r) {
+		return false
+	}
+	// What is stripped cannot be looked at again, so it is asked first.
+	if r.Silent && d.Owner.Judged(s, server) {
+		s.putOff()
 		return false
 	}
 	t := message.Ticket{Client: s.ID, Sequence: s.inFlight.pushWaiting(&d.rings)}
+	if r.Data >= 0 {
+		t.Fragment = message.WithData
+	}
 	if missable := s.Pool.MissOnFailure && r.Op.Miss() != ""; r.Silent || missable {
 		e := s.inFlight.find(t.Sequence)
 		e.remember(r)
@@ -152,10 +169,11 @@ func (s *Session) forwardKey(server int, b []byte, r *memcached.Request, owned b
 			s.stored += int64(len(e.body))
 		}
 	}
-	// A server skips spaces before the name, but only so many.
-	if whole := len(b); r.Silent || b[0] == ' ' {
+	// A large one goes in its buffer, without being copied. A server skips spaces, but before the name only so many.
+	if owned = owned && len(b) >= bytebuf.MapSize/2; owned {
+		r.Blank(b)
+	} else {
 		b = trimLeft(r.Strip(b))
-		owned = owned && len(b) == whole
 	}
 	switch err := d.Owner.Send(s, server, t, b, owned); err {
 	case nil:
@@ -195,9 +213,7 @@ func (s *Session) getMany(b []byte, r *memcached.Request) {
 	if s.judged(servers) {
 		return
 	}
-	if d.full() {
-		s.counters.Inc(stats.MemoryRefused)
-		s.tell(r, "SERVER_ERROR "+message.ErrMemory.Text)
+	if s.noMemoryFor(r) {
 		return
 	}
 	last := r.Tokens[r.FirstKey-1]
@@ -207,15 +223,13 @@ func (s *Session) getMany(b []byte, r *memcached.Request) {
 
 // keyless dispatches what concerns the connection, the proxy or every server.
 func (s *Session) keyless(b []byte, r *memcached.Request) {
-	d := s.desk
-	s.counters.Inc(stats.LocalReplies)
 	switch r.Op {
 	case memcached.Version:
-		s.tell(r, "VERSION "+memcached.ProtocolVersion)
+		s.tellLocally(r, "VERSION "+memcached.ProtocolVersion)
 	case memcached.Verbosity:
-		s.tell(r, "OK")
+		s.tellLocally(r, "OK")
 	case memcached.MetaNoop: // in its turn, so behind the answers of every server
-		s.tell(r, "MN")
+		s.tellLocally(r, "MN")
 	case memcached.Quit:
 		s.leave()
 	case memcached.FlushAll:
@@ -224,11 +238,24 @@ func (s *Session) keyless(b []byte, r *memcached.Request) {
 			s.tell(r, "CLIENT_ERROR flush_all not allowed")
 			return
 		}
-		s.sendGroup(d.splitter.Every(d.Pool, trimLeft(r.Strip(b)), s.Pool.Servers, false), r)
+		s.everywhere(trimLeft(r.Strip(b)), false, r)
 	case memcached.Stats:
 		s.statistics(b, r)
 	default:
 		panic("downstream: a memcached command without keys has no answer")
+	}
+}
+
+// tellLocally answers a request that no server is needed for.
+func (s *Session) tellLocally(r *memcached.Request, line string) {
+	s.counters.Inc(stats.LocalReplies)
+	s.tell(r, line)
+}
+
+// everywhere asks every server of the pool.
+func (s *Session) everywhere(request []byte, numbers bool, r *memcached.Request) {
+	if d := s.desk; !s.noMemoryFor(r) {
+		s.sendGroup(d.splitter.Every(d.Pool, request, s.Pool.Servers, numbers), r)
 	}
 }
 
@@ -242,7 +269,6 @@ var (
 // statistics answers stats with the proxy's own numbers, and "stats servers" with those of the servers,
 // each name after its server's.
 func (s *Session) statistics(b []byte, r *memcached.Request) {
-	d := s.desk
 	word := func(i int) string {
 		if i >= len(r.Tokens) {
 			return ""
@@ -252,11 +278,12 @@ func (s *Session) statistics(b []byte, r *memcached.Request) {
 	which := word(2)
 	switch {
 	case len(r.Tokens) == 1:
-		s.answerLocally(s.appendStatistics(d.scratch[:0]))
+		s.counters.Inc(stats.LocalReplies)
+		s.answerLocally(s.appendStatistics(s.desk.scratch[:0]))
 	case word(1) == "servers" && len(r.Tokens) == 2:
-		s.sendGroup(d.splitter.Every(d.Pool, []byte("stats\r\n"), s.Pool.Servers, true), r)
+		s.everywhere([]byte("stats\r\n"), true, r)
 	case word(1) == "servers" && len(r.Tokens) == 3 && slices.Contains(serverStatistics, which):
-		s.sendGroup(d.splitter.Every(d.Pool, []byte("stats "+which+"\r\n"), s.Pool.Servers, true), r)
+		s.everywhere([]byte("stats "+which+"\r\n"), true, r)
 	case word(1) == "servers" || slices.Contains(serverStatistics, word(1)) || slices.Contains(oneServers, word(1)):
 		s.counters.Inc(stats.RefusedCommands)
 		s.tell(r, "CLIENT_ERROR the proxy has: stats, stats servers, stats servers "+strings.Join(serverStatistics, "|"))
@@ -266,7 +293,7 @@ func (s *Session) statistics(b []byte, r *memcached.Request) {
 	}
 }
 
-// appendStatistics appends the numbers of the pool under memcached's names, and under the proxy's own.
+// appendStatistics appends the worker's numbers of the pool under memcached's names, and under the proxy's own.
 func (s *Session) appendStatistics(dst []byte) []byte {
 	line := func(name string, n uint64) {
 		dst = fmt.Appendf(dst, "STAT %s %d\r\n", name, n)

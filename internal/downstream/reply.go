@@ -6,6 +6,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/memcached"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/stats"
+	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // answerLocally gives a whole answer to the request that was just read, in its turn. reply may be
@@ -84,7 +85,7 @@ func (s *Session) Replies(t message.Ticket, b []byte, count uint32) bool {
 	}
 	s.noteReply(len(b), true)
 	s.output(b)
-	if s.Pool.MissOnFailure { // then some know their command; those that come after them in the ring are others
+	if s.Pool.Protocol == topology.Memcached { // some may know their command; those that come after them in the ring are others
 		for i := range count {
 			s.inFlight.at(i).op = memcached.Unknown
 		}

@@ -224,6 +224,16 @@ func (r *Request) word(line []byte, i int) []byte {
 	return line[a.Off : a.Off+a.Len]
 }
 
+// Blank is Strip for a request that must stay where it is: spaces take the place of what makes it silent. A
+// server skips them. The tokens are not valid afterwards.
+func (r *Request) Blank(b []byte) {
+	if r.Silent {
+		for i := r.silencer.Off; i < r.silencer.Off+r.silencer.Len; i++ {
+			b[i] = ' '
+		}
+	}
+}
+
 // Strip removes what makes a Silent request silent, so that the server always answers. It moves the
 // words before that towards the end of the line, in place, and returns the shorter request, which ends
 // where b ends; b is the request as Next measured it. It is to be called once, and the tokens are not

@@ -25,5 +25,10 @@ func (id ConnID) Generation() uint32 { return uint32(id) }
 type Ticket struct {
 	Client   ConnID
 	Sequence uint32 // the request's number among the client's requests; wraps
-	Fragment uint32 // the fragment's index in its request; 0 for a whole request
+	// Fragment is the fragment's index in its request. For a whole request it is 0, or WithData.
+	Fragment uint32
 }
+
+// WithData in Ticket.Fragment says that the request has a block of data behind its line, which a memcached that
+// does not know the command takes for commands.
+const WithData = 1 << 31

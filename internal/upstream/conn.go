@@ -121,6 +121,7 @@ type Conn struct {
 
 	verdict  clock.Instant // until when requests wait for what becomes of a server that has failed; 0 is no wait
 	troubled bool          // a failure was reported, and no good reply came since
+	misread  misreading    // recognises the reply of a server that took data for commands
 	complain complaint     // recognises replies by which the server says that it cannot serve
 
 	out      bytebuf.Queue // requests not sent yet
@@ -364,6 +365,19 @@ func (c *Conn) Received(now clock.Instant, b []byte) {
 		if c.set.FailureLimit > 0 {
 			c.listen(b[:n], done)
 		}
+		if e.ticket.Fragment == message.WithData {
+			switch held := c.misread.held(); c.misread.heard(b[:n], done) {
+			case misreadYes:
+				c.fail(message.ErrReply)
+				return
+			case misreadPerhaps:
+				return // all of b belongs to it
+			case misreadNo:
+				if held != "" {
+					c.answer(e.ticket, []byte(held), false)
+				}
+			}
+		}
 		c.answer(e.ticket, b[:n], done)
 		b = b[n:]
 	}
@@ -382,8 +396,8 @@ func (c *Conn) answerRun(b []byte) int {
 			break
 		}
 		n := c.parser.short(b[size:])
-		if n == 0 || c.set.FailureLimit > 0 && b[size] == '-' { // an error may say that the server cannot serve
-			break
+		if n == 0 || c.parser.telling(b[size:]) && (c.set.FailureLimit > 0 || t.Fragment == message.WithData) {
+			break // an error may say that the server cannot serve, or does not know the command
 		}
 		size += n
 		count++

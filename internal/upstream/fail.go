@@ -23,7 +23,7 @@ func (c *Conn) fail(err error) {
 	c.greet.Clear(c.pool)
 	c.queuedTo, c.sentTo, c.doneTo, c.expired, c.greetLeft = 0, 0, 0, 0, 0
 	c.large, c.largeEnd = 0, 0
-	c.refusal, c.complain = nil, complaint{}
+	c.refusal, c.complain, c.misread = nil, complaint{}, 0
 	c.parser.reset(c.set, c.lane)
 
 	c.count(err)
@@ -157,7 +157,7 @@ func (c *Conn) expireRequests(now clock.Instant) clock.Instant {
 		}
 		c.expired++
 		if t := e.ticket; t.Client != 0 {
-			e.ticket = message.Ticket{}
+			e.ticket = message.Ticket{Fragment: t.Fragment}
 			c.counters.Inc(stats.RequestTimeouts)
 			c.owner.Fail(t, message.ErrTimeout)
 		}

@@ -104,3 +104,48 @@ func (c *Conn) recovered() {
 	c.troubled = false
 	c.owner.Recovered(c)
 }
+
+// unknownCommand is what a memcached answers to a line that it does not know. If data came behind the line it has
+// taken that for commands, and answers those too: its replies are not those to our requests any more.
+const unknownCommand = "ERROR\r\n"
+
+// misreading is how much of unknownCommand the reply to a request with data begins with, as far as it has come;
+// beyond its length, that it is another reply. Until that is known the bytes are held.
+type misreading uint8
+
+type misreadingIs uint8
+
+const (
+	misreadNo misreadingIs = iota
+	misreadPerhaps
+	misreadYes
+)
+
+// held is what has come of the reply and was not passed on.
+func (m misreading) held() string {
+	if int(m) > len(unknownCommand) {
+		return ""
+	}
+	return unknownCommand[:m]
+}
+
+// heard takes bytes of the reply, the last ones or not.
+func (m *misreading) heard(b []byte, done bool) misreadingIs {
+	at := int(*m)
+	if at+len(b) > len(unknownCommand) || string(b) != unknownCommand[at:at+len(b)] {
+		at = len(unknownCommand) + 1
+	} else {
+		at += len(b)
+	}
+	*m = misreading(at)
+	if done {
+		*m = 0
+	}
+	switch {
+	case at > len(unknownCommand):
+		return misreadNo
+	case done:
+		return misreadYes
+	}
+	return misreadPerhaps
+}

@@ -53,6 +53,14 @@ func (p *replyParser) next(b []byte) (n int, done bool, err error) {
 	return p.redis.Next(b)
 }
 
+// telling says that a reply is an error which may tell something of the server.
+func (p *replyParser) telling(b []byte) bool {
+	if p.protocol == topology.Memcached {
+		return b[0] == 'E' && b[1] == 'R'
+	}
+	return b[0] == '-'
+}
+
 // short is the length of the reply at the front of b if it is one of the usual short ones, else 0.
 func (p *replyParser) short(b []byte) int {
 	if p.protocol == topology.Memcached {
