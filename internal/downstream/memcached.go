@@ -142,6 +142,11 @@ func (s *Session) forwardKey(server int, b []byte, r *memcached.Request, owned b
 		s.tell(r, "SERVER_ERROR "+message.ErrMemory.Text)
 		return false
 	}
+	if r.Silent && d.Owner.Judged(s, server) { // before Strip changes what is to be looked at again
+		s.counters.Undo(stats.Requests)
+		s.stall()
+		return false
+	}
 	t := message.Ticket{Client: s.ID, Sequence: s.inFlight.pushWaiting(&d.rings)}
 	if missable := s.Pool.MissOnFailure && r.Op.Miss() != ""; r.Silent || missable {
 		e := s.inFlight.find(t.Sequence)
@@ -208,6 +213,9 @@ func (s *Session) getMany(b []byte, r *memcached.Request) {
 // keyless dispatches what concerns the connection, the proxy or every server.
 func (s *Session) keyless(b []byte, r *memcached.Request) {
 	d := s.desk
+	if (r.Op == memcached.FlushAll && s.Pool.FlushAll || r.Op == memcached.Stats && len(r.Tokens) > 1) && s.judged(s.everyServer()) {
+		return
+	}
 	s.counters.Inc(stats.LocalReplies)
 	switch r.Op {
 	case memcached.Version:
@@ -230,6 +238,16 @@ func (s *Session) keyless(b []byte, r *memcached.Request) {
 	default:
 		panic("downstream: a memcached command without keys has no answer")
 	}
+}
+
+// everyServer lists the servers of the pool.
+func (s *Session) everyServer() []int32 {
+	servers := s.desk.servers[:0]
+	for i := range s.Pool.Servers {
+		servers = append(servers, int32(i))
+	}
+	s.desk.servers = servers
+	return servers
 }
 
 var (
