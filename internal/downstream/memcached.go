@@ -223,6 +223,9 @@ func (s *Session) getMany(b []byte, r *memcached.Request) {
 
 // keyless dispatches what concerns the connection, the proxy or every server.
 func (s *Session) keyless(b []byte, r *memcached.Request) {
+	if (r.Op == memcached.FlushAll && s.Pool.FlushAll || r.Op == memcached.Stats && len(r.Tokens) > 1) && s.judged(s.everyServer()) {
+		return
+	}
 	switch r.Op {
 	case memcached.Version:
 		s.tellLocally(r, "VERSION "+memcached.ProtocolVersion)
@@ -257,6 +260,16 @@ func (s *Session) everywhere(request []byte, numbers bool, r *memcached.Request)
 	if d := s.desk; !s.noMemoryFor(r) {
 		s.sendGroup(d.splitter.Every(d.Pool, request, s.Pool.Servers, numbers), r)
 	}
+}
+
+// everyServer lists the servers of the pool.
+func (s *Session) everyServer() []int32 {
+	servers := s.desk.servers[:0]
+	for i := range s.Pool.Servers {
+		servers = append(servers, int32(i))
+	}
+	s.desk.servers = servers
+	return servers
 }
 
 var (

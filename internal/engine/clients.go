@@ -46,18 +46,24 @@ func (o clientSide) Judged(s *downstream.Session, server int) bool {
 	return true
 }
 
-// AnyServer prefers servers that are connected, and takes turns among them.
+// AnyServer prefers servers that are connected, and takes turns among them. Those that are ejected may still be
+// connected, and are passed over.
 func (o clientSide) AnyServer(p *topology.Pool) int {
 	state := &o.e.pools[p.Index]
 	n := len(state.servers)
 	state.turn++
+	choice := -1
 	for i := range n {
 		server := (state.turn + i) % n
-		if state.servers[server].lanes[0][0].Ready() {
+		switch {
+		case p.Servers[server].Ejected:
+		case state.servers[server].lanes[0][0].Ready():
 			return server
+		case choice < 0:
+			choice = server
 		}
 	}
-	return state.turn % n
+	return choice
 }
 
 func (o clientSide) Writable(s *downstream.Session) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/stats"
+	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // run plays the acts: the storm, the calm after it, requests that must all succeed, the end.
@@ -19,6 +20,7 @@ func (w *world) run() {
 	w.heal()
 	w.untilIdle()
 	w.now += clock.Instant(2 * time.Second) // longer than any pause between attempts to connect
+	w.checkReturned()
 	w.strict = w.cfg.MemoryLimit == 0
 	for i, c := range w.clients {
 		if c.over {
@@ -147,7 +149,13 @@ func (w *world) count() {
 // publish replaces the snapshot by another that says the same.
 func (w *world) publish() {
 	w.log("publish")
-	old := w.snapshot
-	w.snapshot = newSnapshot(&w.cfg)
-	w.snapshot.Epoch = old.Epoch + 1
+	next, pool := *w.snapshot, *w.snapshot.Pools[0]
+	pool.Servers = nil
+	for _, s := range w.snapshot.Pools[0].Servers {
+		server := *s
+		pool.Servers = append(pool.Servers, &server)
+	}
+	next.Epoch++
+	next.Pools = []*topology.Pool{&pool}
+	w.snapshot = &next
 }

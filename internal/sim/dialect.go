@@ -3,8 +3,6 @@ package sim
 import (
 	"bytes"
 	"strings"
-
-	"github.com/cashew-proxy/cashew/internal/hashkit"
 )
 
 // dialect is all in which the protocols differ for a fleet. The network, the pace of clients and
@@ -83,12 +81,16 @@ func (redis) doubt(c *client, e *expect) {
 	switch e.kind {
 	case pairs:
 		for i := 1; i+1 < len(e.args); i += 2 {
-			c.cell(e, e.args[i]).add(value{kind: text, text: e.args[i+1]})
+			for _, x := range c.cells(e, e.args[i]) {
+				x.add(value{kind: text, text: e.args[i+1]})
+			}
 		}
 	case sum:
 		if e.name == "DEL" || e.name == "UNLINK" {
 			for _, k := range e.args[1:] {
-				c.cell(e, k).add(value{})
+				for _, x := range c.cells(e, k) {
+					x.add(value{})
+				}
 			}
 		}
 	}
@@ -134,15 +136,21 @@ func (redis) nonsense() []string {
 	return []string{"!\r\n", "*2\r\n+a\r\nb\r\n", "$-5\r\n\r\n", "$3\r\nabcde\r\n", "*1\r\n*1\r\n:1:\r\n", "PONG\r\n", "\r\n"}
 }
 
-// owner is the server that a key belongs to.
+// owner is the server that a key belongs to now.
 func (w *world) owner(key string) int {
-	p := w.snapshot.Pools[0]
-	return p.Ring.Pick(hashkit.Hash(p.Hash, p.HashTag, []byte(key)))
+	return w.ownerIn(w.rings[len(w.rings)-1], key)
 }
 
-// checkOwner sees to it that a key is where it belongs.
-func (s *server) checkOwner(key string, args []string) {
-	if owner := s.w.owner(key); owner != s.index {
-		s.w.fail("server %d got key %q, which belongs to server %d: %s", s.index, key, owner, short(strings.Join(args, " ")))
+// checkOwner sees to it that a key is where it belongs, or did at some time since the connection was made.
+func (s *server) checkOwner(l *link, key string, args []string) {
+	since := 0
+	if l != nil {
+		since = l.pipe.since
 	}
+	for _, r := range s.w.ringsSince(since) {
+		if s.w.ownerIn(r, key) == s.index {
+			return
+		}
+	}
+	s.w.fail("server %d got key %q, which belongs to server %d: %s", s.index, key, s.w.owner(key), short(strings.Join(args, " ")))
 }

@@ -41,6 +41,7 @@ func (c *client) await(e expect) {
 	}
 	e.flushed = c.w.flushed
 	e.lane = c.lane
+	e.since = len(c.w.rings) - 1
 	c.waiting = append(c.waiting, e)
 }
 
@@ -209,8 +210,13 @@ func (c *client) echoed() {
 	case n == 3 && !c.w.cfg.Plain:
 		a, b := c.key(), c.key()
 		args = []string{"EVAL", "two", "2", a, b, c.fresh()}
-		if c.w.owner(a) != c.w.owner(b) && !c.w.cfg.FirstKey {
-			c.ask(expect{kind: exactly, exact: "-CROSSSLOT Keys in request don't hash to the same slot\r\n", args: args})
+		switch {
+		case c.w.cfg.FirstKey:
+		case c.w.court != nil:
+			c.ask(expect{kind: twoKeys, remote: true, exact: string(appendEval(nil, args, c.lane.resp3)), args: args})
+			return
+		case c.w.owner(a) != c.w.owner(b):
+			c.ask(expect{kind: exactly, exact: crossServer, args: args})
 			return
 		}
 	}

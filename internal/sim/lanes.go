@@ -238,10 +238,12 @@ func (c *client) haunt(e *expect) {
 		return
 	}
 	for _, k := range e.keys() {
-		x := c.cell(e, k)
-		x.wild = true
-		x.haunts++
-		c.ghosts = append(c.ghosts, ghost{e.lane, c.w.owner(k), x})
+		servers := slices.Clone(c.servers(e, k))
+		for i, x := range c.cells(e, k) {
+			x.wild = true
+			x.haunts++
+			c.ghosts = append(c.ghosts, ghost{e.lane, servers[i], x})
+		}
 	}
 }
 
@@ -251,7 +253,7 @@ func (c *client) exorcise(e *expect) {
 		return
 	}
 	for _, k := range e.keys() {
-		owner := c.w.owner(k)
+		owner := c.serverOfKey(e, k)
 		c.ghosts = slices.DeleteFunc(c.ghosts, func(g ghost) bool {
 			if g.lane != e.lane || g.server != owner {
 				return false

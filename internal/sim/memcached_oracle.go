@@ -101,20 +101,12 @@ func (m memcached) settle(c *client, n int) {
 	c.errors = 0
 }
 
-// serverOf is the server of a request, negative if that is not one alone.
-func (c *client) serverOf(e *expect) int {
-	if e.kind != single {
-		return -1
-	}
-	return c.w.owner(e.key)
-}
-
 // unheard moves the model past a request with noreply.
 func (m memcached) unheard(c *client, e *expect) {
 	switch e.kind {
 	case single:
-		if x := c.observe(e, e.key); !x.wild {
-			c.advance(x, e, func([]byte) bool { return true })
+		if cells := c.cells(e, e.key); len(cells) != 1 || !cells[0].wild {
+			c.advance(cells, e, func([]byte) bool { return true })
 		}
 	case flush:
 		c.forget()
@@ -123,15 +115,14 @@ func (m memcached) unheard(c *client, e *expect) {
 
 // quiet judges the silence of a quiet request.
 func (m memcached) quiet(c *client, e *expect) {
-	x := c.observe(e, e.key)
-	if x.wild {
+	if cells := c.cells(e, e.key); len(cells) == 1 && cells[0].wild {
 		return
 	}
 	if e.name == "mg" && c.missExcused(c.serverOf(e)) {
 		c.doubt(e)
 		return
 	}
-	if !c.advance(x, e, func(out []byte) bool { return hushed(e.name, out) }) {
+	if !c.advance(c.cells(e, e.key), e, func(out []byte) bool { return hushed(e.name, out) }) {
 		c.fail("got nothing to %s, which has news", e.show())
 	}
 }
@@ -167,9 +158,10 @@ func (c *client) forget() {
 func (m memcached) doubt(c *client, e *expect) {
 	if first, _ := valuesOf(e.name); e.kind == values && first == 2 {
 		for _, k := range e.args[first:] {
-			x := c.observe(e, k)
-			for _, v := range append([]value(nil), x.states...) {
-				x.add(v.touched(e.args[1]))
+			for _, x := range c.cells(e, k) {
+				for _, v := range append([]value(nil), x.states...) {
+					x.add(v.touched(e.args[1]))
+				}
 			}
 		}
 	}
@@ -186,11 +178,12 @@ func (m memcached) judgeValues(c *client, e *expect, reply []byte) string {
 	// Of a server that failed all keys are missing; a gat may have asked one in several requests.
 	var failed, answered [8]bool
 	for _, k := range e.args[first:] {
-		x, there := c.observe(e, k), false
+		owner, there := c.serverOfKey(e, k), false
+		cells := c.cells(e, k)
 		if key, end := blockOf(reply, at); key == k {
 			block := reply[at:end]
 			out := c.w.scratchReply[:0]
-			if !x.keep(func(v value) bool {
+			if !keep(cells, func(v value) bool {
 				out = appendBlock(out[:0], k, v, withUnique)
 				return bytes.Equal(out, block)
 			}) {
@@ -199,19 +192,21 @@ func (m memcached) judgeValues(c *client, e *expect, reply []byte) string {
 			c.w.scratchReply = out[:0]
 			at, there = end, true
 		}
-		owner := c.w.owner(k)
 		switch {
-		case there:
+		case there && owner >= 0:
 			answered[owner] = true
+		case there:
 		case c.missExcused(owner):
-			if x.certain() {
+			if owner >= 0 && certain(cells) {
 				failed[owner] = true
 			}
-		case !x.keep(func(v value) bool { return v.kind == absent }):
+		case !keep(cells, func(v value) bool { return v.kind == absent }):
 			return "a value of " + k
 		}
 		if first == 2 {
-			x.touch(e.args[1], !there && c.missExcused(owner))
+			for _, x := range cells {
+				x.touch(e.args[1], len(cells) > 1 || !there && c.missExcused(owner))
+			}
 		}
 	}
 	if string(reply[at:]) != "END\r\n" {
@@ -226,28 +221,6 @@ func (m memcached) judgeValues(c *client, e *expect, reply []byte) string {
 		}
 	}
 	return ""
-}
-
-// touch is a gat's, or perhaps it did not come to that.
-func (x *cell) touch(exptime string, perhaps bool) {
-	states := x.states
-	x.states = nil
-	for _, v := range states {
-		if perhaps {
-			x.add(v)
-		}
-		x.add(v.touched(exptime))
-	}
-}
-
-// certain says that the key holds a value, whichever.
-func (x *cell) certain() bool {
-	for _, v := range x.states {
-		if v.kind == absent {
-			return false
-		}
-	}
-	return !x.wild
 }
 
 // blockOf returns the key of the block of a VALUE at reply[at:], and where it ends.

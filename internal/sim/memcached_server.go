@@ -22,19 +22,19 @@ func fewestWords(name string) int {
 
 // execute answers like a memcached, which says nothing to a request that wants silence: if one is let
 // through to it, what is paired with its place is the next one's reply.
-func (memcached) execute(s *server, _ *link, args []string) []byte {
+func (memcached) execute(s *server, l *link, args []string) []byte {
 	i, silence := silencer(args)
 	if i >= 0 {
 		args = append(args[:i:i], args[i+1:]...)
 	}
-	reply := s.executeMemcached(args[0], args)
+	reply := s.executeMemcached(l, args[0], args)
 	if silence == never || silence == unlessNews && hushed(args[0], reply) {
 		return nil
 	}
 	return reply
 }
 
-func (s *server) executeMemcached(name string, args []string) []byte {
+func (s *server) executeMemcached(l *link, name string, args []string) []byte {
 	few := fewestWords(name)
 	switch {
 	case name == badChunk:
@@ -54,14 +54,14 @@ func (s *server) executeMemcached(name string, args []string) []byte {
 		if len(name) == 2 {
 			key = plainKey(key, metaFlags(args))
 		}
-		s.checkOwner(key, args)
+		s.checkOwner(l, key, args)
 		reply, v := memcached{}.exec(false, name, s.keys[0][key], args, nil)
 		s.put(key, v)
 		return reply
 	}
 	var reply []byte
 	for _, key := range args[first:] {
-		s.checkOwner(key, args)
+		s.checkOwner(l, key, args)
 		v := s.keys[0][key]
 		if first == 2 {
 			s.put(key, v.touched(args[1]))

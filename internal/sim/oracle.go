@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
@@ -23,6 +24,7 @@ type expect struct {
 	silence silence
 	token   string // an opaque word that its reply repeats: see memcached.pick
 	flushed int    // the world's when it was sent
+	since   int    // the number of the ring in force then
 }
 
 // silence is whether a request has a reply.
@@ -42,93 +44,21 @@ const (
 	array                      // MGET of private keys
 	pairs                      // MSET of private keys
 	sum                        // DEL, EXISTS and their like of private keys
+	twoKeys                    // exact is the reply, if two keys are on one server
 	common                     // GET or SET of a shared key
 	values                     // memcached's get and its like of private keys
 	flush                      // memcached's flush_all
 	numbers                    // memcached's stats
 )
 
-// cell is what a private key may hold: one value, unless a write's fate is not known.
-type cell struct {
-	states []value
-	wild   bool // too many to keep
-	haunts int  // so many ghosts may change it yet; it is wild as long as there are any
-	seen   int  // so many flushes were over for certain when it was last observed
-}
-
-const mostStates = 48
-
-// place is where a private key is.
-type place struct {
-	database int
-	key      string
-}
-
-func (c *client) cell(e *expect, key string) *cell {
-	at := place{e.lane.database, key}
-	x := c.model[at]
-	if x == nil {
-		x = &cell{states: []value{{}}}
-		c.model[at] = x
-	}
-	return x
-}
-
-// observe returns a private key's cell for a request that is about to be judged: if somebody has had
-// all keys forgotten since the last one, that may have come in between.
-func (c *client) observe(e *expect, key string) *cell {
-	x := c.cell(e, key)
-	if c.w.flushes > x.seen && c.w.cfg.FlushAll {
-		x.add(value{})
-		x.seen = e.flushed
-	}
-	return x
-}
-
-func (x *cell) set(v value) { x.states, x.wild = append(x.states[:0], v), x.haunts > 0 }
-
-// add notes one more value that the key may hold.
-func (x *cell) add(v value) {
-	for i := range x.states {
-		if x.states[i].equal(v) {
-			return
-		}
-	}
-	if len(x.states) >= mostStates {
-		x.wild = true
-		return
-	}
-	x.states = append(x.states, v)
-}
-
-// keep leaves the states that ok accepts. It reports whether any is left.
-func (x *cell) keep(ok func(value) bool) bool {
-	if x.wild {
-		return true
-	}
-	n := 0
-	for _, v := range x.states {
-		if ok(v) {
-			x.states[n] = v
-			n++
-		}
-	}
-	if n == 0 {
-		return false
-	}
-	clear(x.states[n:])
-	x.states = x.states[:n]
-	return true
-}
-
 // check judges one reply.
 func (c *client) check(e *expect, reply []byte) {
 	if c.w.cfg.Trace {
 		c.w.log("reply client%d %s to %s", c.number, short(reply), e.show())
 	}
-	if e.kind == single && c.w.dialect.missed(reply) && c.missExcused(c.w.owner(e.key)) {
+	if e.kind == single && c.w.dialect.missed(reply) && c.missExcused(c.serverOf(e)) {
 		c.doubt(e) // it says nothing of the key
-		if c.cell(e, e.key).certain() {
+		if certain(c.cells(e, e.key)) {
 			c.w.result.Errors++
 			c.rest()
 		} else {
@@ -216,10 +146,11 @@ func (c *client) doubt(e *expect) {
 		c.w.dialect.doubt(c, e)
 		return
 	}
-	x := c.observe(e, e.key)
-	for _, v := range append([]value(nil), x.states...) {
-		_, after := c.w.dialect.exec(e.lane.resp3, e.name, v, e.args, nil)
-		x.add(after)
+	for _, x := range c.cells(e, e.key) {
+		for _, v := range append([]value(nil), x.states...) {
+			_, after := c.w.dialect.exec(e.lane.resp3, e.name, v, e.args, nil)
+			x.add(after)
+		}
 	}
 }
 
@@ -229,6 +160,8 @@ func (c *client) judge(e *expect, reply []byte) string {
 	switch e.kind {
 	case single:
 		return c.judgeSingle(e, reply)
+	case twoKeys:
+		return c.crosses(e, reply)
 	case exactly:
 		if string(reply) == e.exact {
 			return ""
@@ -239,8 +172,11 @@ func (c *client) judge(e *expect, reply []byte) string {
 }
 
 func (c *client) judgeSingle(e *expect, reply []byte) string {
-	x, d := c.observe(e, e.key), c.w.dialect
-	if x.wild {
+	cells, d := c.cells(e, e.key), c.w.dialect
+	if len(cells) == 0 {
+		return "an error, as there is no server"
+	}
+	if x := cells[0]; len(cells) == 1 && x.wild {
 		if d.overwrites(e) {
 			if out, after := d.exec(e.lane.resp3, e.name, value{}, e.args, nil); bytes.Equal(out, reply) {
 				x.set(after)
@@ -252,7 +188,7 @@ func (c *client) judgeSingle(e *expect, reply []byte) string {
 		return ""
 	}
 	want := ""
-	if c.advance(x, e, func(out []byte) bool {
+	if c.advance(cells, e, func(out []byte) bool {
 		if bytes.Equal(out, reply) {
 			return true
 		}
@@ -266,41 +202,12 @@ func (c *client) judgeSingle(e *expect, reply []byte) string {
 	return want
 }
 
-// advance runs a request on every state of a key and leaves what becomes of those whose reply ok
-// accepts, all of them if it accepts none. It reports whether it accepted one.
-func (c *client) advance(x *cell, e *expect, ok func(out []byte) bool) bool {
-	out, n := c.w.scratchReply[:0], 0
-	for _, v := range x.states {
-		var after value
-		out, after = c.w.dialect.exec(e.lane.resp3, e.name, v, e.args, out[:0])
-		if !ok(out) {
-			continue
-		}
-		x.states[n] = after
-		n++
-	}
-	c.w.scratchReply = out[:0]
-	if n == 0 {
-		return false
-	}
-	kept := x.states[:n]
-	x.states = x.states[:0:0]
-	if n == 1 {
-		x.states = kept
-		return true
-	}
-	for _, v := range kept {
-		x.add(v)
-	}
-	return true
-}
-
 func (c *client) judgePairs(e *expect, reply []byte) string {
 	if string(reply) != "+OK\r\n" {
 		return "+OK"
 	}
 	for i := 1; i+1 < len(e.args); i += 2 {
-		c.cell(e, e.args[i]).set(value{kind: text, text: e.args[i+1]})
+		assign(c.cells(e, e.args[i]), value{kind: text, text: e.args[i+1]})
 	}
 	return ""
 }
@@ -316,8 +223,8 @@ func (c *client) judgeArray(e *expect, reply []byte) string {
 		if v != whole {
 			return "more elements"
 		}
-		x, first := c.cell(e, k), ""
-		ok := x.keep(func(v value) bool {
+		first := ""
+		ok := keep(c.cells(e, k), func(v value) bool {
 			out = appendText(out[:0], v, e.lane.resp3)
 			if first == "" {
 				first = short(out)
@@ -337,16 +244,18 @@ func (c *client) judgeSum(e *expect, reply []byte) string {
 	least, most := 0, 0
 	removes := e.name == "DEL" || e.name == "UNLINK"
 	for i, k := range e.args[1:] {
-		x := c.cell(e, k)
-		if removes && contains(e.args[1:1+i], k) {
+		if removes && slices.Contains(e.args[1:1+i], k) {
 			continue
 		}
-		some, all := x.wild, !x.wild
-		for _, v := range x.states {
-			some = some || v.kind != absent
-			all = all && v.kind != absent
+		cells := c.cells(e, k)
+		some := false
+		for _, x := range cells {
+			some = some || x.wild
+			for _, v := range x.states {
+				some = some || v.kind != absent
+			}
 		}
-		if all {
+		if certain(cells) {
 			least++
 		}
 		if some {
@@ -358,19 +267,10 @@ func (c *client) judgeSum(e *expect, reply []byte) string {
 	}
 	if removes {
 		for _, k := range e.args[1:] {
-			c.cell(e, k).set(value{})
+			assign(c.cells(e, k), value{})
 		}
 	}
 	return ""
-}
-
-func contains(keys []string, k string) bool {
-	for _, s := range keys {
-		if s == k {
-			return true
-		}
-	}
-	return false
 }
 
 // judgeCommon: whoever wrote it, it was once written to this key.

@@ -36,6 +36,7 @@ type pipe struct {
 	client *client // whose it is, or
 	server *server
 
+	since   int // the number of the ring in force when it was made
 	dialing bool
 	due     clock.Instant // when the dialing ends
 

@@ -12,9 +12,12 @@ import (
 func TestPressure(t *testing.T) {
 	t.Parallel()
 	for _, faults := range []Fault{0, Kill | Cut | Stall} {
-		sum := run(t, seeds(6), func(i int) Config {
+		sum := run(t, seeds(9), func(i int) Config {
 			c := small(uint64(i + 1))
-			c.Memcached = i%2 == 1
+			c.Memcached = i%3 == 1
+			if i%3 == 2 {
+				c.Lanes, c.Databases = true, 3
+			}
 			c.Huge, c.HugeOnce, c.Keys = 2<<20, 4, 2
 			c.Clients, c.Requests, c.Window = 3, 60, 64
 			c.Chunk, c.Buffer = 256<<10, 64<<10

@@ -127,7 +127,7 @@ func (s *server) execute(l *link, args []string) []byte {
 	if reply := s.greet(l, name, args); reply != "" {
 		return []byte(reply)
 	}
-	s.checkKeys(name, args)
+	s.checkKeys(l, name, args)
 	if s.w.now < s.loading {
 		return []byte(s.w.dialect.loading())
 	}
@@ -173,7 +173,7 @@ func (s *server) run(in lane, name string, args []string) []byte {
 }
 
 // checkKeys sees to it that every key is where it belongs.
-func (s *server) checkKeys(name string, args []string) {
+func (s *server) checkKeys(l *link, name string, args []string) {
 	first, last, step := 1, len(args), 1
 	switch name {
 	case "COMMAND":
@@ -190,7 +190,7 @@ func (s *server) checkKeys(name string, args []string) {
 		last = 2
 	}
 	for i := first; i < last; i += step {
-		s.checkOwner(args[i], args)
+		s.checkOwner(l, args[i], args)
 	}
 }
 

@@ -9,12 +9,13 @@
 // One goroutine owns a run from beginning to end.
 //
 // Files: acts.go is the course of a run, world.go the event loop's part (the engine's Host), pipe.go a
-// socket, client.go and generate.go the clients, oracle.go what their replies must be, server.go the
-// servers, value.go what commands do to keys (the servers' and the oracle's common notion), wire.go a
-// codec that shares nothing with the one under test, dialect.go what a protocol has to bring along; lanes.go
-// the clients that change their database or their version of the protocol, and types.go the commands whose replies show it;
-// the files that begin with memcached_ are the same for memcached. fault.go is what goes wrong,
-// sabotage.go what is broken on purpose to prove that the oracle notices.
+// socket, eject.go the control plane, which ejects servers; client.go and generate.go the clients, lanes.go
+// those that change their database or their version of the protocol; oracle.go what their replies must be,
+// cell.go what it knows of a key; server.go the servers, value.go and types.go what commands do to keys (the
+// servers' and the oracle's common notion), wire.go a codec that shares nothing with the one under test,
+// dialect.go what a protocol has to bring along; the files that begin with memcached_ are the same for
+// memcached. fault.go is what goes wrong, sabotage.go what is broken on purpose to prove that the oracle
+// notices.
 package sim
 
 import (
@@ -62,6 +63,12 @@ type Config struct {
 	MemoryLimit    int64
 	Limits         topology.Limits
 
+	// FailureLimit failures in a row eject a server; 0 is no ejection. The others are of control.Policy.
+	FailureLimit int
+	RetryTimeout time.Duration
+	EjectLimit   int
+	KeepRing     bool
+
 	Faults    Fault // what may go wrong
 	FaultOnce int   // a fault in so many turns, on average
 
@@ -79,14 +86,15 @@ type Config struct {
 
 // Result is what came of a run.
 type Result struct {
-	Requests int // that clients sent
-	Answers  int // that were right
-	Errors   int // that stood for a failed server, rightly
-	Cut      int // connections that the proxy closed with requests unanswered, rightly
-	Dropped  int // requests that the end of the run came before
-	Faults   int
-	Turns    int
-	Digest   uint64 // of everything that clients received, in order of time
+	Requests           int // that clients sent
+	Answers            int // that were right
+	Errors             int // that stood for a failed server, rightly
+	Cut                int // connections that the proxy closed with requests unanswered, rightly
+	Dropped            int // requests that the end of the run came before
+	Faults             int
+	Turns              int
+	Ejections, Returns int    // of servers
+	Digest             uint64 // of everything that clients received, in order of time
 
 	// Counted has the engine's own counters by name, servers' after "server ".
 	Counted map[string]uint64
@@ -175,6 +183,7 @@ func FromSeed(seed uint64, faults bool) Config {
 	c.drawLanes()
 	if faults {
 		c.drawFaults(r)
+		c.drawEjection()
 	}
 	return c
 }
@@ -255,7 +264,7 @@ func newSnapshot(c *Config) *topology.Snapshot {
 		Settings: topology.Settings{
 			Protocol: topology.Redis, MissOnFailure: c.MissOnFailure, FlushAll: c.FlushAll,
 			Timeout: c.Timeout, ConnectTimeout: c.ConnectTimeout, ServerConnections: c.ServerConnections,
-			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, Databases: max(c.Databases, c.Database+1), FirstKey: c.FirstKey, Limits: c.Limits,
+			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, Databases: max(c.Databases, c.Database+1), FirstKey: c.FirstKey, FailureLimit: c.FailureLimit, Limits: c.Limits,
 		},
 	}
 	if c.Memcached {

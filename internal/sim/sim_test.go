@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"testing"
+	"time"
 )
 
 var (
@@ -60,6 +61,7 @@ func run(t *testing.T, n int, config func(i int) Config) (sum Result) {
 		}
 		sum.add(r)
 	}
+	t.Logf("%d ejections, %d returns", sum.Ejections, sum.Returns)
 	t.Logf("%d requests, %d answers, %d errors, %d cut, %d dropped, %d faults, %d turns", sum.Requests, sum.Answers, sum.Errors, sum.Cut, sum.Dropped, sum.Faults, sum.Turns)
 	return sum
 }
@@ -72,6 +74,8 @@ func (r *Result) add(s Result) {
 	r.Dropped += s.Dropped
 	r.Faults += s.Faults
 	r.Turns += s.Turns
+	r.Ejections += s.Ejections
+	r.Returns += s.Returns
 	if r.Counted == nil {
 		r.Counted = map[string]uint64{}
 	}
@@ -83,11 +87,20 @@ func (r *Result) add(s Result) {
 // TestEveryKindOfFleetIsDrawn: a protocol or a setting that no seed has is not tested.
 func TestEveryKindOfFleetIsDrawn(t *testing.T) {
 	const n = 160
-	fleets, misses, flushes, lanes := 0, 0, 0, 0
+	fleets, misses, flushes, lanes, eject, keep, long := 0, 0, 0, 0, 0, 0, 0
 	for i := range uint64(n) {
 		c := fleet(2*i + 1)
 		if c.Lanes {
 			lanes++
+		}
+		if c.FailureLimit > 0 {
+			eject++
+			if c.KeepRing {
+				keep++
+			}
+			if c.RetryTimeout > time.Hour/2 {
+				long++
+			}
 		}
 		if c.Memcached {
 			fleets++
@@ -99,8 +112,8 @@ func TestEveryKindOfFleetIsDrawn(t *testing.T) {
 			}
 		}
 	}
-	if lanes < n/6 {
-		t.Errorf("of %d fleets %d change lanes", n, lanes)
+	if lanes < n/6 || eject < n/4 || keep < n/16 || long < n/32 {
+		t.Errorf("of %d fleets %d change lanes, %d eject servers, %d and keep their keys, %d and for long", n, lanes, eject, keep, long)
 	}
 	if fleets < n/3 || fleets > n/2 || misses < fleets/3 || flushes < fleets/6 {
 		t.Errorf("of %d fleets %d speak memcached, %d with misses for errors, %d with flush_all", n, fleets, misses, flushes)

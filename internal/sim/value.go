@@ -42,8 +42,9 @@ const (
 )
 
 const (
-	wrongType  = "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
-	notInteger = "-ERR value is not an integer or out of range\r\n"
+	wrongType   = "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+	crossServer = "-CROSSSLOT Keys in request don't hash to the same slot\r\n"
+	notInteger  = "-ERR value is not an integer or out of range\r\n"
 )
 
 // null says that there is nothing.

@@ -11,6 +11,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/ring"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
@@ -24,6 +25,11 @@ type world struct {
 	snapshot *topology.Snapshot
 	dialect  dialect
 
+	court     *court             // nil if nobody is ejected
+	applied   *topology.Snapshot // what the engine was last given
+	rings     []ring.Ring        // that were in force, the last one is
+	firstRing int                // the first one that still matters
+
 	pipes   []*pipe // in the order in which they were made
 	byID    map[message.ConnID]*pipe
 	servers []*server
@@ -36,9 +42,11 @@ type world struct {
 	// first ones were over when last none was.
 	flushes, flushing, flushed int
 
-	scratch      []byte
-	scratchReply []byte // of the oracle
-	iov          [][]byte
+	scratch        []byte
+	scratchReply   []byte // of the oracle
+	scratchCells   []*cell
+	scratchServers []int
+	iov            [][]byte
 
 	turns int
 	busy  bool          // something moved in this turn, or could have
@@ -69,6 +77,7 @@ func newWorld(c Config) *world {
 	if c.Memcached {
 		w.dialect = memcached{}
 	}
+	w.newCourt()
 	w.engine = engine.New(w, w, w.snapshot, c.Seed)
 	w.engine.Buffers().Mangle = true
 	for i := range c.Servers {
@@ -100,6 +109,7 @@ func (w *world) turn() {
 	w.turns++
 	w.busy, w.next = false, clock.Never
 	w.inject()
+	w.judge()
 	if oneIn(w.rng, 500) {
 		w.publish()
 	}
@@ -110,6 +120,7 @@ func (w *world) turn() {
 		s.step()
 	}
 	w.poll()
+	w.apply()
 	dirty, next := w.engine.Turn(w.now, w.snapshot)
 	for _, id := range dirty {
 		if p := w.byID[id]; p != nil {
@@ -117,6 +128,7 @@ func (w *world) turn() {
 			w.flush(p)
 		}
 	}
+	w.checkBarred()
 	w.advance(next)
 }
 
@@ -308,7 +320,10 @@ func (w *world) Dial(id message.ConnID, s *topology.Server) {
 	if len(w.servers) > 1 && w.sabotage(WrongServer) {
 		to = w.servers[(s.Index+1)%len(w.servers)]
 	}
-	p := &pipe{id: id, server: to, interest: true, dialing: true}
+	if w.applied.Pools[0].Servers[s.Index].Ejected {
+		w.fail("server %d is dialed, which is ejected", s.Index)
+	}
+	p := &pipe{id: id, server: to, interest: true, dialing: true, since: len(w.rings) - 1}
 	p.due = max(w.now, to.mute) + clock.Instant(w.rng.Int64N(int64(2*w.cfg.Tick)))
 	w.add(p)
 	w.log("dial %s", w.name(p))
@@ -399,12 +414,6 @@ func (w *world) received(c *client, b []byte) {
 func (w *world) Server(_ *topology.Pool, s *topology.Server, e upstream.Event, err error) {
 	w.log("server event %s %d %v", s.Name, e, err)
 }
-
-// Failed implements engine.Observer.
-func (w *world) Failed(*topology.Pool, *topology.Server, upstream.Failure) {}
-
-// Recovered implements engine.Observer.
-func (w *world) Recovered(*topology.Pool, *topology.Server) {}
 
 func (w *world) Client(_ *topology.Pool, _ netip.AddrPort, e downstream.Event, reason string) {
 	w.log("client event %d %s", e, reason)
