@@ -5,14 +5,14 @@ var serverRows = []row{
 	// The connection.
 	{"asking", 1, 0, Refused, noKeys},
 	{"auth", -2, NoAuth, Local, noKeys},
-	{"client", -2, 0, Refused, noKeys},
+	{"client", -2, 0, Local, noKeys},
 	{"echo", 2, 0, Local, noKeys},
 	{"hello", -1, NoAuth, Local, noKeys},
 	{"ping", -1, 0, Local, noKeys},
 	{"quit", -1, NoAuth, Local, noKeys},
 	{"readonly", 1, 0, Refused, noKeys},
 	{"readwrite", 1, 0, Refused, noKeys},
-	{"reset", 1, NoAuth, Refused, noKeys},
+	{"reset", 1, NoAuth, Local, noKeys},
 	{"select", 2, 0, Local, noKeys},
 
 	// Transactions.

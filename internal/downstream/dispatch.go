@@ -50,7 +50,7 @@ func (s *Session) inlineRequest(line []byte) {
 // key's server. It reports false, and has done nothing, for all that needs a closer look.
 func (s *Session) forward(b []byte, args []resp.Arg) bool {
 	d := s.desk
-	if len(args) == 0 || !s.authed {
+	if len(args) == 0 || !s.plain {
 		return false
 	}
 	spec := command.Lookup(b[args[0].Off : args[0].Off+args[0].Len])
@@ -95,11 +95,20 @@ func (d *Desk) full() bool { return d.MemoryLimit > 0 && d.Pool.InUse() >= d.Mem
 
 // dispatch decides what becomes of a request.
 func (s *Session) dispatch(r *request) {
-	d, argc := s.desk, len(r.args)
-	if argc == 0 {
+	if len(r.args) == 0 {
 		return // "*0": Redis skips it too
 	}
 	s.counters.Inc(stats.Requests)
+	if s.replies == skipNext {
+		s.serveSkipped(r)
+		return
+	}
+	s.serve(r)
+}
+
+// serve checks a request and has it answered.
+func (s *Session) serve(r *request) {
+	d, argc := s.desk, len(r.args)
 	spec := command.Lookup(r.arg(0))
 	if spec == nil {
 		if isHTTP(r.arg(0)) {
@@ -124,6 +133,11 @@ func (s *Session) dispatch(r *request) {
 	if !s.authed && !spec.Is(command.NoAuth) {
 		s.counters.Inc(stats.Unauthenticated)
 		s.answerLocally(append(d.scratch[:0], "-NOAUTH Authentication required\r\n"...))
+		return
+	}
+	if s.pause != PauseNone && s.pauses(spec) {
+		s.counters.Undo(stats.Requests)
+		s.stall()
 		return
 	}
 	switch spec.ShapeOf(argc, r.arg) {
@@ -167,6 +181,9 @@ func (s *Session) sendTo(server int, r *request) {
 		return
 	}
 	r.owned = false
+	if s.muted() {
+		s.inFlight.find(t.Sequence).hush = hidden
+	}
 	if err != nil {
 		s.Fail(t, err)
 	}
@@ -229,6 +246,9 @@ func (s *Session) sendGroup(g *fragment.Group, r *memcached.Request) {
 	e := entry{group: g}
 	if r != nil {
 		e.remember(r)
+	}
+	if s.muted() {
+		e.hush = hidden
 	}
 	seq := s.inFlight.push(&s.desk.rings, e)
 	for i := range g.Fragments {

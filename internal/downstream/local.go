@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/cashew-proxy/cashew/internal/command"
+	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/resp"
 	"github.com/cashew-proxy/cashew/internal/stats"
 )
@@ -25,11 +26,25 @@ func (s *Session) local(spec *command.Spec, r *request) {
 		s.leave()
 	case "auth":
 		s.answerLocally(append(d.scratch[:0], s.authenticate(r)...))
+	case "reset":
+		s.reset()
 	case "select":
 		s.selectDatabase(r.arg(1))
 	default:
-		panic("downstream: the command table names a local command that has no answer: " + spec.Name)
+		s.client(spec, r)
 	}
+}
+
+// reset answers RESET: the client is as if it had just come, but for what it has told of itself. As in Redis
+// its answer is heard after CLIENT REPLY OFF, and not after SKIP.
+func (s *Session) reset() {
+	if s.replies == repliesOff {
+		s.hear(repliesOn)
+	}
+	s.setAuthed(s.Pool.Auth == "")
+	s.name = ""
+	s.answerLocally(append(s.desk.scratch[:0], "+RESET\r\n"...))
+	s.changeLane(message.Lane{Database: s.Pool.Database})
 }
 
 func (s *Session) ping(spec *command.Spec, r *request) {
@@ -64,7 +79,7 @@ func (s *Session) authenticate(r *request) string {
 			return "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
 		}
 	}
-	s.authed = ok
+	s.setAuthed(ok)
 	if !ok {
 		s.counters.Inc(stats.Unauthenticated)
 		return "-ERR invalid password\r\n"

@@ -96,6 +96,7 @@ type poolState struct {
 	turn     int            // where AnyServer goes on
 	// lacksRESP3: some server has refused it.
 	lacksRESP3 bool
+	pause      pause
 }
 
 // New returns an engine for the snapshot's pools. seed is for the random distribution.
@@ -191,6 +192,7 @@ func (e *Engine) Accept(now clock.Instant, listener int, peer netip.AddrPort) me
 	state.clients++
 	e.clients++
 	slot.client.Open(&e.desk, id, p, state.counters, refusal)
+	slot.client.SetPause(state.pause.mode)
 	slot.client.Turn = state.accepted
 	e.numbered++
 	slot.client.Number = e.numbered
@@ -283,6 +285,7 @@ func (e *Engine) Turn(now clock.Instant, s *topology.Snapshot) (dirty []message.
 		e.apply(s)
 	}
 	e.expire()
+	e.endPauses()
 	e.goOn()
 	e.relieve()
 	e.dirty, e.listed = e.listed[:0], e.dirty

@@ -68,6 +68,8 @@ func parseSamples(t *testing.T) (all []sample) {
 	return all
 }
 
+var fields = regexp.MustCompile(`[a-z-]+=`)
+
 var numbers = regexp.MustCompile(`[0-9]+`)
 
 // comparisons hold the reply that came directly against the one through the proxy.
@@ -96,6 +98,21 @@ var comparisons = map[string]func(direct, proxied string) bool{
 	},
 	"shape": func(direct, proxied string) bool {
 		return numbers.ReplaceAllString(direct, "0") == numbers.ReplaceAllString(proxied, "0")
+	},
+	// Lines of k=v, the first of which begins with the names that the server's has.
+	"fields": func(direct, proxied string) bool {
+		_, direct, _ = strings.Cut(direct, "id=")
+		_, proxied, _ = strings.Cut(proxied, "id=")
+		direct, _, _ = strings.Cut(direct, "\n")
+		a, b := fields.FindAllString(direct, -1), fields.FindAllString(proxied, -1)
+		return len(a) > 20 && len(b) >= len(a) && slices.Equal(a, b[:len(a)])
+	},
+	"newer": func(direct, proxied string) bool {
+		return strings.HasPrefix(direct, "-ERR unknown subcommand") && proxied == "+OK\r\n"
+	},
+	"help": func(direct, proxied string) bool {
+		return strings.Contains(direct, " Subcommands are:\r\n") && strings.Contains(proxied, " Subcommands are:\r\n") &&
+			strings.HasSuffix(proxied, "+HELP\r\n+    Prints this help.\r\n")
 	},
 	"twemproxy": func(_, proxied string) bool {
 		return proxied == "-ERR Client sent AUTH, but no password is set\r\n"
