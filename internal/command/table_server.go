@@ -63,7 +63,7 @@ var serverRows = []row{
 	{"config", -2, 0, Refused, noKeys},
 	{"debug", -2, Admin, Refused, noKeys},
 	{"failover", -1, Admin, Refused, noKeys},
-	{"info", -1, 0, Refused, noKeys},
+	{"info", -1, 0, Local, noKeys},
 	{"lastsave", 1, 0, Refused, noKeys},
 	{"latency", -2, 0, Refused, noKeys},
 	{"lolwut", -1, ReadOnly, AnyServer, noKeys},

@@ -80,8 +80,10 @@ func TestEjectAndReturn(t *testing.T) {
 	w := newWard(t, 4, Policy{FailureLimit: 3})
 	before := w.e.Snapshot()
 	for range 5 {
-		if w.fail(2) || w.fail(2) {
-			t.Fatal("ejected too early")
+		for range 2 {
+			if w.fail(2) {
+				t.Fatal("ejected too early")
+			}
 		}
 		w.e.Recovered(0, 2)
 	}

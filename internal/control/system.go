@@ -25,7 +25,7 @@ type System struct {
 func NewSystem(c *config.Config, s *topology.Snapshot, log *slog.Logger) *System {
 	p := proxy.New(s, log)
 	y := &System{Proxy: p, ended: make(chan struct{})}
-	y.control = New(NewEjector(s, Policies(c), rand.Uint64()), plane{p}, health.Probe, log)
+	y.control = New(NewEjector(s, Policies(c), rand.Uint64()), plane{p}, health.Probe, health.Version, log)
 	p.SetJudge(y.control)
 	return y
 }

@@ -28,6 +28,8 @@ func (s *Session) local(spec *command.Spec, r *request) {
 		s.answerLocally(append(d.scratch[:0], s.authenticate(r)...))
 	case "reset":
 		s.reset()
+	case "info":
+		s.info(r)
 	case "select":
 		s.selectDatabase(r.arg(1))
 	default:

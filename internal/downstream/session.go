@@ -52,6 +52,8 @@ type Owner interface {
 	Peer(s *Session) netip.AddrPort
 	// Clients are the pool's, the oldest first. What was asked of another may close it, which is seen to later.
 	Clients(p *topology.Pool) []*Session
+	// ServerCounters are those of the pool's servers, with their gauges as they are now.
+	ServerCounters(p *topology.Pool) []*stats.Block
 	// Pause has SetPause called for all clients of the pool, and GoOn for those that may go on, then or when the
 	// pause is over.
 	Pause(p *topology.Pool, mode Pause, until clock.Instant)
@@ -78,6 +80,8 @@ type Desk struct {
 	Now    clock.Instant // of the current call
 	// Started is when the engine was.
 	Started clock.Instant
+	// Process is what clients are told of the process.
+	Process topology.Process
 	// MemoryLimit bounds Pool.InUse; 0 is no bound.
 	MemoryLimit int64
 	// Held says that some client is not read from because of memory. The engine clears it.

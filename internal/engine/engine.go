@@ -107,7 +107,7 @@ func New(host Host, observer Observer, s *topology.Snapshot, seed uint64) *Engin
 // NewWith is New with the counters of the engine before, whose clients have all gone.
 func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, counters *Counters) *Engine {
 	e := &Engine{host: host, observer: observer, snapshot: s}
-	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed), MemoryLimit: s.MemoryLimit}
+	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed), MemoryLimit: s.MemoryLimit, Process: s.Process}
 	for i, p := range s.Pools {
 		state := poolState{counters: counters.Pools[i], kinds: []message.Lane{own(p)}}
 		state.counters.Add(stats.ClientsClosed, state.counters.Local(stats.ClientsAccepted)-state.counters.Local(stats.ClientsClosed))
@@ -347,7 +347,7 @@ func (e *Engine) apply(s *topology.Snapshot) {
 			c.Pool = s.Pools[c.Pool.Index]
 		}
 	}
-	e.snapshot, e.desk.MemoryLimit = s, s.MemoryLimit
+	e.snapshot, e.desk.MemoryLimit, e.desk.Process = s, s.MemoryLimit, s.Process
 }
 
 func (e *Engine) publish() {

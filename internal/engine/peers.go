@@ -7,6 +7,7 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/stats"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
@@ -26,6 +27,15 @@ func (o clientSide) Clients(p *topology.Pool) (all []*downstream.Session) {
 		}
 	}
 	slices.SortFunc(all, func(a, b *downstream.Session) int { return cmp.Compare(a.Number, b.Number) })
+	return all
+}
+
+func (o clientSide) ServerCounters(p *topology.Pool) (all []*stats.Block) {
+	servers := o.e.pools[p.Index].servers
+	for i := range servers {
+		servers[i].gauge()
+		all = append(all, servers[i].counters)
+	}
 	return all
 }
 

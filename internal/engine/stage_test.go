@@ -317,7 +317,7 @@ func (s *stage) end() error {
 
 // quote writes bytes as a script would, long runs cut.
 func quote(b []byte) string {
-	if len(b) > 400 {
+	if len(b) > 1000 {
 		return fmt.Sprintf("%s… (%d bytes)", quote(b[:200]), len(b))
 	}
 	q := fmt.Sprintf("%q", bytes.TrimSpace(append([]byte{'x'}, append(b, 'x')...)))

@@ -1,4 +1,4 @@
-// Package health asks servers whether they can serve.
+// Package health asks servers whether they can serve, and what version they are.
 //
 // The control plane uses it, from goroutines that may block. A probe is a connection of its own, which
 // is closed afterwards; it takes the way of a client's request: connect, AUTH and SELECT if the pool has
@@ -8,8 +8,10 @@ package health
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -28,18 +30,50 @@ const longestLine = 4096
 // Probe returns nil if the server answers as one that can serve. A Redis that is loading its data, or has
 // lost its master, says so and cannot.
 func Probe(ctx context.Context, s *topology.Server, set *topology.Settings) error {
-	dialer := net.Dialer{Timeout: bound(set.ConnectTimeout)}
-	conn, err := dialer.DialContext(ctx, s.Network, s.Address)
+	p, end, err := dial(ctx, s, set)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	p := prober{conn: conn, r: bufio.NewReaderSize(conn, longestLine), limit: bound(set.Timeout)}
+	defer end()
 	if set.Protocol == topology.Memcached {
 		return p.ask("version\r\n", "version", "VERSION ")
 	}
+	if err := p.greet(set); err != nil {
+		return err
+	}
+	return p.ask(request([]string{"PING"}), "PING", "+PONG")
+}
+
+// Version asks a Redis what version it is, by the number that libraries parse.
+func Version(ctx context.Context, s *topology.Server, set *topology.Settings) (string, error) {
+	p, end, err := dial(ctx, s, set)
+	if err != nil {
+		return "", err
+	}
+	defer end()
+	if err := p.greet(set); err != nil {
+		return "", err
+	}
+	return p.version()
+}
+
+// dial connects to a server. end closes the connection, and so does the end of ctx.
+func dial(ctx context.Context, s *topology.Server, set *topology.Settings) (p *prober, end func(), err error) {
+	dialer := net.Dialer{Timeout: bound(set.ConnectTimeout)}
+	conn, err := dialer.DialContext(ctx, s.Network, s.Address)
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	end = func() {
+		stop()
+		conn.Close()
+	}
+	return &prober{conn: conn, r: bufio.NewReaderSize(conn, longestLine), limit: bound(set.Timeout)}, end, nil
+}
+
+// greet does what a new connection of the pool to a Redis begins with.
+func (p *prober) greet(set *topology.Settings) error {
 	if set.Auth != "" {
 		words := []string{"AUTH", set.User, set.Auth}
 		if set.User == "" {
@@ -54,8 +88,38 @@ func Probe(ctx context.Context, s *topology.Server, set *topology.Settings) erro
 			return err
 		}
 	}
-	return p.ask(request([]string{"PING"}), "PING", "+PONG")
+	return nil
 }
+
+// longestInfo bounds the lines of INFO that are read.
+const longestInfo = 1000
+
+// version reads what INFO says.
+func (p *prober) version() (string, error) {
+	const field = "redis_version:"
+	if err := p.ask(request([]string{"INFO", "server"}), "INFO", "$"); err != nil {
+		return "", err
+	}
+	for range longestInfo {
+		line, err := p.r.ReadSlice('\n')
+		if err != nil {
+			return "", fmt.Errorf("no answer to INFO: %w", err)
+		}
+		if v, ok := strings.CutPrefix(string(line), field); ok {
+			if v = strings.TrimSpace(v); !plain.MatchString(v) {
+				return "", fmt.Errorf("INFO has the version %.50q", v)
+			}
+			return v, nil
+		}
+		if len(line) == len("\r\n") {
+			break // the end of the section
+		}
+	}
+	return "", errors.New("INFO has no redis_version")
+}
+
+// plain is what may be passed on to clients as a version.
+var plain = regexp.MustCompile(`^[0-9]+(\.[0-9]+){0,3}$`)
 
 // bound is a time that the pool allows, where it allows less than enough.
 func bound(t time.Duration) time.Duration {

@@ -26,12 +26,22 @@ type Snapshot struct {
 	Epoch uint64
 	Pools []*Pool // in twemproxy's order: by length of the name, then by bytes
 
+	// Process is what clients are told of the process.
+	Process Process
+
 	// MemoryLimit bounds the bytes buffered by one worker; 0 is no bound.
 	MemoryLimit int64
 
 	// ClientLimit bounds the clients of one worker, so that descriptors are left for servers; 0 is no
 	// bound.
 	ClientLimit int
+}
+
+// Process is the process, as INFO shows it. What is not known is zero.
+type Process struct {
+	ID      int
+	System  string // operating system and architecture
+	Version string // of cashew
 }
 
 // Pool is a listener's servers with one protocol, one distribution and one set of settings.

@@ -304,6 +304,8 @@ COMMAND INFO get nothing
 COMMAND LIST FILTERBY PATTERN xread* # any order: each server has a hash seed of its own
 LOLWUT
 LOLWUT VERSION 99
+INFO nothing
+INFO cluster
 TIME # shape: time passes
 
 nonsense
