@@ -2,6 +2,7 @@ package downstream
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/cashew-proxy/cashew/internal/command"
 	"github.com/cashew-proxy/cashew/internal/fragment"
@@ -140,7 +141,11 @@ func (s *Session) serve(r *request) {
 		s.stall()
 		return
 	}
-	switch spec.ShapeOf(argc, r.arg) {
+	shape := spec.ShapeOf(argc, r.arg)
+	if shape == command.Everywhere && s.lone(spec) {
+		shape = command.AnyServer
+	}
+	switch shape {
 	case command.OneKey:
 		s.sendTo(d.Router.Pick(s.Pool, r.arg(spec.FirstKey)), r)
 	case command.Local:
@@ -152,8 +157,46 @@ func (s *Session) serve(r *request) {
 	case command.AnyServer:
 		s.sendTo(d.Owner.AnyServer(s.Pool), r)
 	default:
-		s.refuse(command.AppendUnknown(d.scratch[:0], argc, r.arg))
+		s.notServed(spec, shape, r)
 	}
+}
+
+// lone says that a command for all servers can go to the only one as it is. It cannot if it empties, or swaps,
+// what others use, unless the pool allows it.
+func (s *Session) lone(spec *command.Spec) bool {
+	return len(s.Pool.Servers) == 1 && s.allows(spec)
+}
+
+// allows says whether a command may be served that a pool has to allow by name.
+func (s *Session) allows(spec *command.Spec) bool {
+	switch spec.Name {
+	case "flushall":
+		return s.Pool.FlushAll
+	case "flushdb":
+		return s.Pool.FlushDB
+	case "swapdb":
+		return s.Pool.SwapDB
+	}
+	return true
+}
+
+// notServed refuses a command that Redis has. One that operates a server, which a proxy does not name, is unknown
+// here: by that error libraries and tools go on without it. Where the command is one that applications rely on,
+// or a part of its container is served, unknown would be a riddle, and the error says what it is.
+func (s *Session) notServed(spec *command.Spec, shape command.Shape, r *request) {
+	reply := s.desk.scratch[:0]
+	name, _, _ := strings.Cut(spec.Name, "|")
+	switch {
+	case shape == command.Everywhere && !s.allows(spec), name == "acl", name == "config":
+		reply = command.AppendRefusal(reply, spec, "is not allowed through the proxy")
+	case shape == command.Pinned && spec.Shape != shape:
+		reply = command.AppendRefusal(reply, spec, "with BLOCK is not supported by the proxy")
+	case shape == command.Everywhere, shape == command.Pinned, spec.Is(command.PubSub):
+		reply = command.AppendRefusal(reply, spec, "is not supported by the proxy")
+	default:
+		reply = command.AppendUnknown(reply, len(r.args), r.arg)
+	}
+	s.refuse(reply)
 }
 
 // isHTTP recognises the lines of an HTTP request that a browser or a server can be tricked into

@@ -84,11 +84,7 @@ func (s *Session) serverSection(w *report) {
 	if d.Process.ID != 0 {
 		w.number("process_id", uint64(d.Process.ID))
 	}
-	if _, port, ok := strings.Cut(s.Pool.Listen.Address, ":"); ok && s.Pool.Listen.Network == "tcp" {
-		w.text("tcp_port", port[strings.LastIndexByte(port, ':')+1:])
-	} else {
-		w.number("tcp_port", 0)
-	}
+	w.text("tcp_port", tcpPort(s.Pool.Listen))
 	up := d.Now.Sub(d.Started)
 	w.number("uptime_in_seconds", uint64(up/time.Second))
 	w.number("uptime_in_days", uint64(up/(24*time.Hour)))

@@ -3,6 +3,7 @@ package downstream
 import (
 	"crypto/subtle"
 	"strconv"
+	"strings"
 
 	"github.com/cashew-proxy/cashew/internal/command"
 	"github.com/cashew-proxy/cashew/internal/message"
@@ -32,8 +33,31 @@ func (s *Session) local(spec *command.Spec, r *request) {
 		s.info(r)
 	case "select":
 		s.selectDatabase(r.arg(1))
+	case "config|get":
+		s.configGet(r)
+	case "config|help":
+		s.answerLocally(appendHelp(d.scratch[:0], configHelp))
+	case "acl|help":
+		s.answerLocally(appendHelp(d.scratch[:0], aclHelp))
+	case "acl|whoami":
+		s.answerLocally(resp.AppendBulkString(d.scratch[:0], userOf(s.Pool)))
+	case "role":
+		s.answerLocally(append(d.scratch[:0], "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"...))
 	default:
+		s.container(spec, r)
+	}
+}
+
+// container answers the subcommands of CLIENT, and those of other containers that have the same answer each.
+// READONLY and its like belong to CLUSTER.
+func (s *Session) container(spec *command.Spec, r *request) {
+	switch name, _, _ := strings.Cut(spec.Name, "|"); name {
+	case "client":
 		s.client(spec, r)
+	case "cluster", "readonly", "readwrite", "asking":
+		s.answerLocally(append(s.desk.scratch[:0], "-ERR This instance has cluster support disabled\r\n"...))
+	default:
+		panic("downstream: the command table names a local command that has no answer: " + spec.Name)
 	}
 }
 

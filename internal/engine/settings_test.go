@@ -76,6 +76,8 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.MissOnFailure = true
 	case "flush_all":
 		p.FlushAll = true
+	case "flushdb":
+		p.FlushDB = true
 	case "first_key":
 		p.FirstKey = true
 	case "auth":

@@ -114,7 +114,10 @@ type Settings struct {
 
 	// MissOnFailure has keys of a memcached that failed be missing, instead of an error.
 	MissOnFailure bool
-	FlushAll      bool // flush_all is served, for every server of the pool
+	// Commands are served, as far as they are, that would take others' data away.
+	FlushAll bool // flush_all of memcached, FLUSHALL of Redis
+	FlushDB  bool
+	SwapDB   bool
 
 	// FailureLimit is how many failures in a row eject a server; 0 is no ejection. It has failures reported, and
 	// requests wait for what becomes of the server.
