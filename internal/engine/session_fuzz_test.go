@@ -24,13 +24,23 @@ func FuzzSession(f *testing.F) {
 	for _, chunk := range []byte{0, 1, 7, 255} {
 		f.Add(append([]byte{chunk}, every...))
 	}
+	// A name in capitals has all happen that can before the next command; b: is the other client.
 	for _, order := range []string{
+		"ping SKIP b:PAUSE get get", "get hello3 get hello2 get hello3 get", "GET select get get hello3 get reset get",
 		"get hello3 get select get mget reset get mget", "off get mget hello3 get on get", "skip get get skip select get",
 		"pause get mget select get", "get off select get skip on hello3 mget getname", "skip pause get get", "skip reset get",
 	} {
 		seed := []byte{3}
 		for _, name := range strings.Fields(order) {
-			seed = append(seed, byte(kindOf(f, name)))
+			name, other := strings.CutPrefix(name, "b:")
+			b := kindOf(f, strings.ToLower(name))
+			for name == strings.ToUpper(name) && b < 0x40 {
+				b += commandKinds
+			}
+			if other {
+				b |= 1 << 7
+			}
+			seed = append(seed, byte(b))
 		}
 		f.Add(seed)
 	}
@@ -45,7 +55,7 @@ func FuzzSession(f *testing.F) {
 		if chunk == 0 {
 			chunk = 1 << 30
 		}
-		w := &parlour{stage: newStage(t, snapshot(t, "config"), chunk), databases: map[*peer]string{}, threes: map[*peer]bool{}}
+		w := &parlour{stage: newStage(t, snapshot(t, "config"), chunk), databases: map[*peer]string{}, threes: map[*peer]bool{}, last: map[string]int{}}
 		w.e.Start(w.now)
 		guests := [2]*guest{w.guest("a", 1), w.guest("b", 2)}
 		for i, b := range data[1:] {
@@ -80,6 +90,7 @@ type parlour struct {
 	*stage
 	databases map[*peer]string
 	threes    map[*peer]bool
+	last      map[string]int // by client and server: the command of the last request that came
 }
 
 // serve lets all happen that can.
@@ -104,6 +115,17 @@ func (w *parlour) serve() {
 	}
 }
 
+// inOrder sees to it that no request overtakes another of its client on the way to a server, whatever the lanes.
+func (w *parlour) inOrder(p *peer, key string) {
+	words := strings.Split(key, ":")
+	number, err := strconv.Atoi(words[2])
+	whose := words[1] + p.server.Name
+	if last, any := w.last[whose]; err != nil || any && number < last {
+		w.t.Errorf("%s was overtaken on its way to %s by one of command %d", key, p.name, last)
+	}
+	w.last[whose] = number
+}
+
 // answer is what a server says.
 func (w *parlour) answer(p *peer, args []string) string {
 	switch strings.ToLower(args[0]) {
@@ -116,10 +138,12 @@ func (w *parlour) answer(p *peer, args []string) string {
 	case "mget":
 		out := fmt.Sprintf("*%d\r\n", len(args)-1)
 		for _, key := range args[1:] {
+			w.inOrder(p, key)
 			out += valueOf(key, w.databases[p], w.threes[p])
 		}
 		return out
 	case "get":
+		w.inOrder(p, args[1])
 		return valueOf(args[1], w.databases[p], w.threes[p])
 	}
 	w.t.Errorf("a server received %q", args)
@@ -180,6 +204,11 @@ func (w *parlour) guest(name string, number int) *guest {
 	return &guest{p: w.client(name), number: number, database: "0"}
 }
 
+// key is one that tells whose it is and of which command.
+func (g *guest) key(letters string, i int) string {
+	return fmt.Sprintf("%s:%s:%d", letters, g.p.name, i)
+}
+
 // hear notes an answer, if it is to be heard.
 func (g *guest) hear(answer string) {
 	if !g.off && g.skip != 1 {
@@ -190,40 +219,42 @@ func (g *guest) hear(answer string) {
 // kinds are the commands: i makes each different. do changes the guest and hears the answer.
 var kinds = []struct {
 	name    string
-	request func(i int) string
+	request func(g *guest, i int) string
 	do      func(g *guest, i int)
 }{
-	{"get", func(i int) string { return fmt.Sprint("GET k", i) }, func(g *guest, i int) {
-		g.hear(valueOf(fmt.Sprint("k", i), g.database, g.three))
+	{"get", func(g *guest, i int) string { return "GET " + g.key("k", i) }, func(g *guest, i int) {
+		g.hear(valueOf(g.key("k", i), g.database, g.three))
 	}},
-	{"mget", func(i int) string { return fmt.Sprintf("MGET k%d l%d k%d", i, i, i+1) }, func(g *guest, i int) {
+	{"mget", func(g *guest, i int) string {
+		return "MGET " + g.key("k", i) + " " + g.key("l", i) + " " + g.key("kk", i)
+	}, func(g *guest, i int) {
 		answer := "*3\r\n"
-		for _, key := range []string{fmt.Sprint("k", i), fmt.Sprint("l", i), fmt.Sprint("k", i+1)} {
-			answer += valueOf(key, g.database, g.three)
+		for _, key := range []string{"k", "l", "kk"} {
+			answer += valueOf(g.key(key, i), g.database, g.three)
 		}
 		g.hear(answer)
 	}},
-	{"ping", func(int) string { return "PING" }, func(g *guest, _ int) { g.hear("+PONG\r\n") }},
-	{"echo", func(i int) string { return fmt.Sprint("ECHO ", i) }, func(g *guest, i int) {
+	{"ping", func(_ *guest, _ int) string { return "PING" }, func(g *guest, _ int) { g.hear("+PONG\r\n") }},
+	{"echo", func(_ *guest, i int) string { return fmt.Sprint("ECHO ", i) }, func(g *guest, i int) {
 		g.hear(string(resp.AppendBulkString(nil, strconv.Itoa(i))))
 	}},
-	{"select", func(i int) string { return fmt.Sprint("SELECT ", i%3) }, func(g *guest, i int) {
+	{"select", func(_ *guest, i int) string { return fmt.Sprint("SELECT ", i%3) }, func(g *guest, i int) {
 		g.database = strconv.Itoa(i % 3)
 		g.hear("+OK\r\n")
 	}},
-	{"select99", func(int) string { return "SELECT 99" }, func(g *guest, _ int) { g.hear("-ERR DB index is out of range\r\n") }},
-	{"hello2", func(int) string { return "HELLO 2" }, func(g *guest, _ int) { g.three = false; g.hear(g.welcome()) }},
-	{"hello3", func(int) string { return "HELLO 3" }, func(g *guest, _ int) { g.three = true; g.hear(g.welcome()) }},
-	{"hello", func(i int) string { return fmt.Sprintf("HELLO %d SETNAME h%d", 2+i%2, i) }, func(g *guest, i int) {
+	{"select99", func(_ *guest, _ int) string { return "SELECT 99" }, func(g *guest, _ int) { g.hear("-ERR DB index is out of range\r\n") }},
+	{"hello2", func(_ *guest, _ int) string { return "HELLO 2" }, func(g *guest, _ int) { g.three = false; g.hear(g.welcome()) }},
+	{"hello3", func(_ *guest, _ int) string { return "HELLO 3" }, func(g *guest, _ int) { g.three = true; g.hear(g.welcome()) }},
+	{"hello", func(_ *guest, i int) string { return fmt.Sprintf("HELLO %d SETNAME h%d", 2+i%2, i) }, func(g *guest, i int) {
 		g.three, g.name = i%2 == 1, fmt.Sprint("h", i)
 		g.hear(g.welcome())
 	}},
-	{"hello9", func(int) string { return "HELLO 9" }, func(g *guest, _ int) { g.hear("-NOPROTO unsupported protocol version\r\n") }},
-	{"setname", func(i int) string { return fmt.Sprint("CLIENT SETNAME n", i) }, func(g *guest, i int) {
+	{"hello9", func(_ *guest, _ int) string { return "HELLO 9" }, func(g *guest, _ int) { g.hear("-NOPROTO unsupported protocol version\r\n") }},
+	{"setname", func(_ *guest, i int) string { return fmt.Sprint("CLIENT SETNAME n", i) }, func(g *guest, i int) {
 		g.name = fmt.Sprint("n", i)
 		g.hear("+OK\r\n")
 	}},
-	{"getname", func(int) string { return "CLIENT GETNAME" }, func(g *guest, _ int) {
+	{"getname", func(_ *guest, _ int) string { return "CLIENT GETNAME" }, func(g *guest, _ int) {
 		switch {
 		case g.name != "":
 			g.hear(string(resp.AppendBulkString(nil, g.name)))
@@ -233,33 +264,33 @@ var kinds = []struct {
 			g.hear("$-1\r\n")
 		}
 	}},
-	{"id", func(int) string { return "CLIENT ID" }, func(g *guest, _ int) { g.hear(fmt.Sprintf(":%d\r\n", g.number)) }},
-	{"on", func(int) string { return "CLIENT REPLY ON" }, func(g *guest, _ int) {
+	{"id", func(_ *guest, _ int) string { return "CLIENT ID" }, func(g *guest, _ int) { g.hear(fmt.Sprintf(":%d\r\n", g.number)) }},
+	{"on", func(_ *guest, _ int) string { return "CLIENT REPLY ON" }, func(g *guest, _ int) {
 		g.off, g.skip = false, 0
 		g.hear("+OK\r\n")
 	}},
-	{"off", func(int) string { return "CLIENT REPLY OFF" }, func(g *guest, _ int) { g.off = true }},
-	{"skip", func(int) string { return "CLIENT REPLY SKIP" }, func(g *guest, _ int) {
+	{"off", func(_ *guest, _ int) string { return "CLIENT REPLY OFF" }, func(g *guest, _ int) { g.off = true }},
+	{"skip", func(_ *guest, _ int) string { return "CLIENT REPLY SKIP" }, func(g *guest, _ int) {
 		if !g.off {
 			g.skip = 2
 		}
 	}},
-	{"reset", func(int) string { return "RESET" }, func(g *guest, _ int) {
+	{"reset", func(_ *guest, _ int) string { return "RESET" }, func(g *guest, _ int) {
 		g.off, g.three, g.database, g.name = false, false, "0", ""
 		g.hear("+RESET\r\n")
 	}},
-	{"multi", func(int) string { return "MULTI" }, func(g *guest, _ int) { g.hear("-ERR MULTI is not supported by the proxy\r\n") }},
-	{"nonsense", func(int) string { return "NONSENSE" }, func(g *guest, _ int) {
+	{"multi", func(_ *guest, _ int) string { return "MULTI" }, func(g *guest, _ int) { g.hear("-ERR MULTI is not supported by the proxy\r\n") }},
+	{"nonsense", func(_ *guest, _ int) string { return "NONSENSE" }, func(g *guest, _ int) {
 		g.hear("-ERR unknown command 'NONSENSE', with args beginning with: \r\n")
 	}},
-	{"arity", func(int) string { return "GET" }, func(g *guest, _ int) {
+	{"arity", func(_ *guest, _ int) string { return "GET" }, func(g *guest, _ int) {
 		g.hear("-ERR wrong number of arguments for 'get' command\r\n")
 	}},
-	{"pause", func(i int) string { return fmt.Sprintf("CLIENT PAUSE 30 %s", []string{"ALL", "WRITE"}[i%2]) }, func(g *guest, _ int) {
+	{"pause", func(_ *guest, i int) string { return fmt.Sprintf("CLIENT PAUSE 30 %s", []string{"ALL", "WRITE"}[i%2]) }, func(g *guest, _ int) {
 		g.hear("+OK\r\n")
 	}},
-	{"unpause", func(int) string { return "CLIENT UNPAUSE" }, func(g *guest, _ int) { g.hear("+OK\r\n") }},
-	{"inline", func(int) string { return "" }, func(g *guest, i int) {
+	{"unpause", func(_ *guest, _ int) string { return "CLIENT UNPAUSE" }, func(g *guest, _ int) { g.hear("+OK\r\n") }},
+	{"inline", func(_ *guest, _ int) string { return "" }, func(g *guest, i int) {
 		g.hear(string(resp.AppendBulkString(nil, strconv.Itoa(i))))
 	}},
 }
@@ -280,7 +311,7 @@ func kindOf(t testing.TB, name string) int {
 // say sends a command, and notes what has to come of it.
 func (g *guest) say(kind, i int) {
 	k := kinds[kind]
-	request := k.request(i)
+	request := k.request(g, i)
 	g.sent.WriteString(k.name + " ")
 	if request == "" {
 		request = fmt.Sprintf("echo %d\r\n", i)
