@@ -44,6 +44,21 @@ func AppendArity(dst []byte, s *Spec) []byte {
 	return append(dst, "' command\r\n"...)
 }
 
+// AppendRefusal appends an error that names a command and says why it is refused.
+func AppendRefusal(dst []byte, s *Spec, why string) []byte {
+	dst = append(dst, "-ERR "...)
+	for _, c := range []byte(s.Name) {
+		switch {
+		case c == '|':
+			c = ' '
+		case 'a' <= c && c <= 'z':
+			c &^= 0x20
+		}
+		dst = append(dst, c)
+	}
+	return append(append(append(dst, ' '), why...), "\r\n"...)
+}
+
 // appendQuoted appends at most limit bytes of b. As in Redis, which prints C strings, b ends at a
 // NUL; line ends become spaces, because an error is one line.
 func appendQuoted(dst, b []byte, limit int) []byte {

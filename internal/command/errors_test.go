@@ -101,3 +101,14 @@ func TestArityEqualsTheServers(t *testing.T) {
 		t.Errorf("only %d requests were compared", checked)
 	}
 }
+
+func TestAppendRefusal(t *testing.T) {
+	for name, want := range map[string]string{
+		"multi":      "-ERR MULTI is no use\r\n",
+		"config|set": "-ERR CONFIG SET is no use\r\n",
+	} {
+		if got := string(AppendRefusal(nil, everySpec()[name], "is no use")); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

@@ -3,16 +3,16 @@ package command
 // serverRows are the commands on no value.
 var serverRows = []row{
 	// The connection.
-	{"asking", 1, 0, Refused, noKeys},
+	{"asking", 1, 0, Local, noKeys},
 	{"auth", -2, NoAuth, Local, noKeys},
-	{"client", -2, 0, Refused, noKeys},
+	{"client", -2, 0, Local, noKeys},
 	{"echo", 2, 0, Local, noKeys},
 	{"hello", -1, NoAuth, Local, noKeys},
 	{"ping", -1, 0, Local, noKeys},
 	{"quit", -1, NoAuth, Local, noKeys},
-	{"readonly", 1, 0, Refused, noKeys},
-	{"readwrite", 1, 0, Refused, noKeys},
-	{"reset", 1, NoAuth, Refused, noKeys},
+	{"readonly", 1, 0, Local, noKeys},
+	{"readwrite", 1, 0, Local, noKeys},
+	{"reset", 1, NoAuth, Local, noKeys},
 	{"select", 2, 0, Local, noKeys},
 
 	// Transactions.
@@ -34,8 +34,8 @@ var serverRows = []row{
 
 	// Publish and subscribe.
 	{"psubscribe", -2, PubSub, Pinned, noKeys},
-	{"publish", 3, PubSub, Refused, noKeys},
-	{"pubsub", -2, 0, Refused, noKeys},
+	{"publish", 3, PubSub, Everywhere, noKeys},
+	{"pubsub", -2, 0, Everywhere, noKeys},
 	{"punsubscribe", -1, PubSub, Pinned, noKeys},
 	{"spublish", 3, PubSub, Refused, key1},
 	{"ssubscribe", -2, PubSub, Pinned, keysFrom1},
@@ -51,19 +51,19 @@ var serverRows = []row{
 	{"randomkey", 1, ReadOnly, Everywhere, noKeys},
 	{"scan", -2, ReadOnly, Everywhere, noKeys},
 	{"swapdb", 3, Write, Everywhere, noKeys},
-	{"wait", 3, 0, Everywhere, noKeys},
-	{"waitaof", 4, 0, Everywhere, noKeys},
+	{"wait", 3, 0, Pinned, noKeys},
+	{"waitaof", 4, 0, Pinned, noKeys},
 
 	// One server and its operation.
-	{"acl", -2, 0, Refused, noKeys},
+	{"acl", -2, 0, Local, noKeys},
 	{"bgrewriteaof", 1, Admin, Refused, noKeys},
 	{"bgsave", -1, Admin, Refused, noKeys},
-	{"cluster", -2, 0, Refused, noKeys},
+	{"cluster", -2, 0, Local, noKeys},
 	{"command", -1, 0, AnyServer, noKeys},
-	{"config", -2, 0, Refused, noKeys},
+	{"config", -2, 0, Local, noKeys},
 	{"debug", -2, Admin, Refused, noKeys},
 	{"failover", -1, Admin, Refused, noKeys},
-	{"info", -1, 0, Refused, noKeys},
+	{"info", -1, 0, Local, noKeys},
 	{"lastsave", 1, 0, Refused, noKeys},
 	{"latency", -2, 0, Refused, noKeys},
 	{"lolwut", -1, ReadOnly, AnyServer, noKeys},
@@ -73,7 +73,7 @@ var serverRows = []row{
 	{"psync", -3, Admin, Refused, noKeys},
 	{"replconf", -1, Admin, Refused, noKeys},
 	{"replicaof", 3, Admin, Refused, noKeys},
-	{"role", 1, 0, Refused, noKeys},
+	{"role", 1, 0, Local, noKeys},
 	{"save", 1, Admin, Refused, noKeys},
 	{"shutdown", -1, Admin, Refused, noKeys},
 	{"slaveof", 3, Admin, Refused, noKeys},

@@ -4,6 +4,12 @@ import "strings"
 
 // checkProtocol checks the keys that concern one protocol only, and each other.
 func (l *loader) checkProtocol(p *Pool, given places) {
+	for _, name := range p.AllowCommands {
+		if ofMemcached := name == "flush_all"; ofMemcached == p.Redis {
+			l.mistake(given["allow_commands"], p.Name+".allow_commands", "%q is not allowed for a %s pool; it has: %s",
+				name, p.protocol(), strings.Join(guardedOf(p.Redis), ", "))
+		}
+	}
 	_, auth := given["redis_auth"]
 	file, both := given["redis_auth_file"]
 	if auth && both {
@@ -13,10 +19,8 @@ func (l *loader) checkProtocol(p *Pool, given places) {
 		l.mistake(user, p.Name+".redis_user", "not allowed without redis_auth or redis_auth_file")
 	}
 	if p.Redis {
-		for _, name := range []string{"on_server_error", "allow_commands"} {
-			if at, ok := given[name]; ok {
-				l.mistake(at, p.Name+"."+name, "not allowed for a Redis pool; it needs \"redis: false\"")
-			}
+		if at, ok := given["on_server_error"]; ok {
+			l.mistake(at, p.Name+".on_server_error", "not allowed for a Redis pool; it needs \"redis: false\"")
 		}
 		return
 	}
@@ -25,6 +29,21 @@ func (l *loader) checkProtocol(p *Pool, given places) {
 			l.mistake(at, p.Name+"."+name, "not allowed for a memcached pool; it needs \"redis: true\"")
 		}
 	}
+}
+
+func (p *Pool) protocol() string {
+	if p.Redis {
+		return "Redis"
+	}
+	return "memcached"
+}
+
+// guardedOf are the commands that a pool of a protocol can allow.
+func guardedOf(redis bool) []string {
+	if redis {
+		return guarded[1:]
+	}
+	return guarded[:1]
 }
 
 // warnPool warns about settings that are valid and have no effect.
@@ -36,6 +55,9 @@ func (l *loader) warnPool(p *Pool, given places) {
 		p.ClientConnections = 0
 		l.warn(given["client_connections"], p.Name+".client_connections",
 			"no effect under this name, as in twemproxy; under the name cashew it is enforced")
+	}
+	if at, ok := given["allow_commands"]; ok && p.Redis && len(p.Servers) > 1 {
+		l.warn(at, p.Name+".allow_commands", "no effect yet in a Redis pool of several servers")
 	}
 	if strings.HasPrefix(p.Listen.Text, "*:") {
 		l.warn(given["listen"], p.Name+".listen",

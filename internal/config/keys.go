@@ -62,7 +62,7 @@ var (
 	onServerError = []string{"error", "miss"}
 	onEject       = []string{"rehash", "fail"}
 	// guarded are the commands that a pool has to allow.
-	guarded = []string{"flush_all"}
+	guarded = []string{"flush_all", "flushall", "flushdb", "swapdb"}
 )
 
 // poolKeys has every key of a pool, in the order of the reference page.
@@ -221,8 +221,8 @@ var memcachedKeys = []key[Pool]{
 	},
 	{
 		name: "allow_commands", kind: "list of names", list: true, since: ofCashew, touches: requests,
-		allowed: "`flush_all`; only with `redis: false`",
-		help:    "Commands that are refused unless they are named here. `flush_all` goes to every server of the pool.",
+		allowed: "`flush_all` with `redis: false`; `flushall`, `flushdb`, `swapdb` with `redis: true`",
+		help:    "Commands that are refused unless they are named here. `flush_all` goes to every server of the pool; the others are served in pools of one server.",
 		set:     setAllowCommands,
 	},
 }

@@ -92,7 +92,9 @@ func settings(c *config.Pool) topology.Settings {
 		FailureLimit:      failureLimit(c),
 		ClientKeepAlive:   c.ClientKeepAlive,
 		MissOnFailure:     c.MissOnError,
-		FlushAll:          slices.Contains(c.AllowCommands, "flush_all"),
+		FlushAll:          slices.Contains(c.AllowCommands, "flush_all") || slices.Contains(c.AllowCommands, "flushall"),
+		FlushDB:           slices.Contains(c.AllowCommands, "flushdb"),
+		SwapDB:            slices.Contains(c.AllowCommands, "swapdb"),
 		Limits: topology.Limits{
 			RequestBytes:  c.RequestSizeLimit,
 			Arguments:     c.RequestArgumentsLimit,

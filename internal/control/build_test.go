@@ -142,6 +142,7 @@ p:
   client_output_limit: 12kb
   client_output_timeout: 13
   server_queue_limit: 14kb
+  allow_commands: [flushdb, swapdb]
   servers: ["::1:6379:2 one"]
 `)
 	s := Build(c.WithClientLimit(99), 17)
@@ -152,7 +153,7 @@ p:
 		Protocol: topology.Redis,
 		Timeout:  1 * time.Millisecond, ConnectTimeout: 2 * time.Millisecond, ClientIdleTimeout: 3 * time.Millisecond,
 		ClientConnections: 5, ServerConnections: 6, Preconnect: true, ClientKeepAlive: true, FailureLimit: 2,
-		Auth: "secret", User: "worker", Database: 7, Databases: 20, FirstKey: true,
+		Auth: "secret", User: "worker", Database: 7, Databases: 20, FirstKey: true, FlushDB: true, SwapDB: true,
 		Limits: topology.Limits{
 			RequestBytes: 8 << 10, Arguments: 9, InlineBytes: 10 << 10, Nesting: 11,
 			ClientOutput: 12 << 10, StalledClient: 13 * time.Millisecond, ServerQueue: 14 << 10,

@@ -31,6 +31,7 @@ type Control struct {
 	ejector *Ejector
 	plane   Plane
 	probe   ProbeFunc
+	version VersionFunc
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -38,6 +39,7 @@ type Control struct {
 	wake    chan struct{} // has room for one: there are reports
 
 	outcomes chan outcome
+	answers  chan answer
 	probes   sync.WaitGroup
 }
 
@@ -52,11 +54,11 @@ type outcome struct {
 	err   error
 }
 
-// New returns a control of the plane. The ejector is its own from now on.
-func New(e *Ejector, plane Plane, probe ProbeFunc, log *slog.Logger) *Control {
+// New returns a control of the plane, which asks servers by probe and version. The ejector is its own from now on.
+func New(e *Ejector, plane Plane, probe ProbeFunc, version VersionFunc, log *slog.Logger) *Control {
 	return &Control{
-		ejector: e, plane: plane, probe: probe, log: log,
-		wake: make(chan struct{}, 1), outcomes: make(chan outcome),
+		ejector: e, plane: plane, probe: probe, version: version, log: log,
+		wake: make(chan struct{}, 1), outcomes: make(chan outcome), answers: make(chan answer),
 	}
 }
 
@@ -85,6 +87,7 @@ func (c *Control) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	defer c.probes.Wait()
+	c.askVersions(ctx)
 	for {
 		timer.Reset(until(c.ejector.Next()))
 		select {
@@ -93,7 +96,11 @@ func (c *Control) Run(ctx context.Context) {
 		case <-c.wake:
 			c.judge()
 		case o := <-c.outcomes:
-			c.probed(o)
+			c.probed(ctx, o)
+		case a := <-c.answers:
+			if c.ejector.SetVersion(a.pool, a.version) {
+				c.plane.Publish(c.ejector.Snapshot())
+			}
 		case <-timer.C:
 			for _, p := range c.ejector.Due(clock.System()) {
 				c.start(ctx, p)
@@ -144,10 +151,14 @@ func (c *Control) start(ctx context.Context, p Probe) {
 }
 
 // probed takes the outcome of a probe.
-func (c *Control) probed(o outcome) {
+func (c *Control) probed(ctx context.Context, o outcome) {
 	if c.ejector.Probed(clock.System(), o.probe, o.err == nil) {
 		c.plane.Publish(c.ejector.Snapshot())
 		c.note(slog.LevelInfo, "server readmitted", o.probe)
+		// It may be another one under the same address.
+		if pool := c.ejector.Snapshot().Pools[o.probe.Pool]; pool.Protocol == topology.Redis {
+			c.probes.Go(func() { c.askVersion(ctx, pool, pool.Servers[o.probe.Server]) })
+		}
 		return
 	}
 	if o.err != nil {

@@ -62,6 +62,10 @@ func (n *notebook) until(t *testing.T, what string, f func() bool) {
 	}
 }
 
+func unknown(context.Context, *topology.Server, *topology.Settings) (string, error) {
+	return "", errors.New("it does not say")
+}
+
 // Reports from many goroutines each get their verdict; servers go, are probed one question at a time, and
 // return. The end waits for probes.
 func TestControl(t *testing.T) {
@@ -90,7 +94,7 @@ p:
 		}
 		return nil
 	}
-	c := New(NewEjector(s, Policies(cfg), 1), n, probe, slog.New(slog.DiscardHandler))
+	c := New(NewEjector(s, Policies(cfg), 1), n, probe, unknown, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {

@@ -160,11 +160,9 @@ func (e *Ejector) Out(pool, server int) bool { return e.records[pool][server].ou
 
 // rebuild makes the next snapshot, in which one pool's servers and ring have changed.
 func (e *Ejector) rebuild(pool int) {
-	next := *e.current
-	next.Epoch++
-	next.Pools = append([]*topology.Pool(nil), e.current.Pools...)
 	base := e.base.Pools[pool]
 	p := *base
+	p.Version = e.current.Pools[pool].Version
 	p.Servers = nil
 	var nodes []ring.Node
 	for i, s := range base.Servers {
@@ -178,6 +176,14 @@ func (e *Ejector) rebuild(pool int) {
 	if !e.policies[pool].KeepRing {
 		p.Ring = ring.New(p.Distribution, nodes)
 	}
-	next.Pools[pool] = &p
+	e.replace(&p)
+}
+
+// replace makes the next snapshot, in which one pool is another.
+func (e *Ejector) replace(p *topology.Pool) {
+	next := *e.current
+	next.Epoch++
+	next.Pools = append([]*topology.Pool(nil), e.current.Pools...)
+	next.Pools[p.Index] = p
 	e.current = &next
 }

@@ -26,7 +26,8 @@ type System struct {
 func NewSystem(c *config.Config, s *topology.Snapshot, log *slog.Logger) *System {
 	p := proxy.New(s, log)
 	y := &System{Proxy: p, ended: make(chan struct{})}
-	y.control = New(NewEjector(s, Policies(c), rand.Uint64()), plane{p}, health.Checker{}.Probe, log)
+	k := health.Checker{}
+	y.control = New(NewEjector(s, Policies(c), rand.Uint64()), plane{p}, k.Probe, k.Version, log)
 	p.SetJudge(y.control)
 	return y
 }
@@ -34,7 +35,8 @@ func NewSystem(c *config.Config, s *topology.Snapshot, log *slog.Logger) *System
 // SetLookup says how addresses of servers' names are found, before Start. Without it, it is the system's way.
 func (y *System) SetLookup(f eventloop.LookupFunc) {
 	y.Proxy.SetLookup(f)
-	y.control.probe = health.Checker{Lookup: f}.Probe
+	k := health.Checker{Lookup: f}
+	y.control.probe, y.control.version = k.Probe, k.Version
 }
 
 // plane is the data plane as control sees it.

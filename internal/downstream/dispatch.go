@@ -2,6 +2,7 @@ package downstream
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/cashew-proxy/cashew/internal/command"
 	"github.com/cashew-proxy/cashew/internal/fragment"
@@ -50,7 +51,7 @@ func (s *Session) inlineRequest(line []byte) {
 // key's server. It reports false, and has done nothing, for all that needs a closer look.
 func (s *Session) forward(b []byte, args []resp.Arg) bool {
 	d := s.desk
-	if len(args) == 0 || !s.authed {
+	if len(args) == 0 || !s.plain {
 		return false
 	}
 	spec := command.Lookup(b[args[0].Off : args[0].Off+args[0].Len])
@@ -100,11 +101,20 @@ func (d *Desk) full() bool { return d.MemoryLimit > 0 && d.Pool.InUse() >= d.Mem
 
 // dispatch decides what becomes of a request.
 func (s *Session) dispatch(r *request) {
-	d, argc := s.desk, len(r.args)
-	if argc == 0 {
+	if len(r.args) == 0 {
 		return // "*0": Redis skips it too
 	}
 	s.counters.Inc(stats.Requests)
+	if s.replies == skipNext {
+		s.serveSkipped(r)
+		return
+	}
+	s.serve(r)
+}
+
+// serve checks a request and has it answered.
+func (s *Session) serve(r *request) {
+	d, argc := s.desk, len(r.args)
 	spec := command.Lookup(r.arg(0))
 	if spec == nil {
 		if isHTTP(r.arg(0)) {
@@ -131,7 +141,16 @@ func (s *Session) dispatch(r *request) {
 		s.answerLocally(append(d.scratch[:0], "-NOAUTH Authentication required\r\n"...))
 		return
 	}
-	switch spec.ShapeOf(argc, r.arg) {
+	if s.pause != PauseNone && s.pauses(spec) {
+		s.counters.Undo(stats.Requests)
+		s.stall()
+		return
+	}
+	shape := spec.ShapeOf(argc, r.arg)
+	if shape == command.Everywhere && s.lone(spec) {
+		shape = command.AnyServer
+	}
+	switch shape {
 	case command.OneKey:
 		s.sendTo(d.Router.Pick(s.Pool, r.arg(spec.FirstKey)), r)
 	case command.Local:
@@ -143,8 +162,46 @@ func (s *Session) dispatch(r *request) {
 	case command.AnyServer:
 		s.sendTo(d.Owner.AnyServer(s.Pool), r)
 	default:
-		s.refuse(command.AppendUnknown(d.scratch[:0], argc, r.arg))
+		s.notServed(spec, shape, r)
 	}
+}
+
+// lone says that a command for all servers can go to the only one as it is. It cannot if it empties, or swaps,
+// what others use, unless the pool allows it.
+func (s *Session) lone(spec *command.Spec) bool {
+	return len(s.Pool.Servers) == 1 && s.allows(spec)
+}
+
+// allows says whether a command may be served that a pool has to allow by name.
+func (s *Session) allows(spec *command.Spec) bool {
+	switch spec.Name {
+	case "flushall":
+		return s.Pool.FlushAll
+	case "flushdb":
+		return s.Pool.FlushDB
+	case "swapdb":
+		return s.Pool.SwapDB
+	}
+	return true
+}
+
+// notServed refuses a command that Redis has. One that operates a server, which a proxy does not name, is unknown
+// here: by that error libraries and tools go on without it. Where the command is one that applications rely on,
+// or a part of its container is served, unknown would be a riddle, and the error says what it is.
+func (s *Session) notServed(spec *command.Spec, shape command.Shape, r *request) {
+	reply := s.desk.scratch[:0]
+	name, _, _ := strings.Cut(spec.Name, "|")
+	switch {
+	case shape == command.Everywhere && !s.allows(spec), name == "acl", name == "config":
+		reply = command.AppendRefusal(reply, spec, "is not allowed through the proxy")
+	case shape == command.Pinned && spec.Shape != shape:
+		reply = command.AppendRefusal(reply, spec, "with BLOCK is not supported by the proxy")
+	case shape == command.Everywhere, shape == command.Pinned, spec.Is(command.PubSub):
+		reply = command.AppendRefusal(reply, spec, "is not supported by the proxy")
+	default:
+		reply = command.AppendUnknown(reply, len(r.args), r.arg)
+	}
+	s.refuse(reply)
 }
 
 // isHTTP recognises the lines of an HTTP request that a browser or a server can be tricked into
@@ -172,6 +229,9 @@ func (s *Session) sendTo(server int, r *request) {
 		return
 	}
 	r.owned = false
+	if s.muted() {
+		s.inFlight.find(t.Sequence).hush = hidden
+	}
 	if err != nil {
 		s.Fail(t, err)
 	}
@@ -234,6 +294,9 @@ func (s *Session) sendGroup(g *fragment.Group, r *memcached.Request) {
 	e := entry{group: g}
 	if r != nil {
 		e.remember(r)
+	}
+	if s.muted() {
+		e.hush = hidden
 	}
 	seq := s.inFlight.push(&s.desk.rings, e)
 	for i := range g.Fragments {

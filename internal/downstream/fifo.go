@@ -21,7 +21,7 @@ const (
 	heard   hush = iota // it sees it
 	unsure              // it was told to see no news: the first bytes will tell
 	echoing             // it sees it; body has what it gets if the server fails
-	hidden              // it does not
+	hidden              // it does not, or has said CLIENT REPLY OFF or SKIP
 )
 
 // remember notes what is needed of a request of memcached when its answer comes.

@@ -125,7 +125,7 @@ func (s *Session) Expire(now clock.Instant) clock.Instant {
 	}
 	if t := s.Pool.ClientIdleTimeout; t > 0 && !s.ending {
 		due := s.active.Add(t)
-		if s.inFlight.n > 0 || s.out.Len() > 0 {
+		if s.inFlight.n > 0 || s.out.Len() > 0 || s.Stalled() {
 			due = max(due, now.Add(t)) // it waits for us, not we for it
 		}
 		if due <= now {

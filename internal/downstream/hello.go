@@ -58,7 +58,8 @@ func (s *Session) hello(r *request) {
 		s.answerLocally(append(d.scratch[:0], reply...))
 		return
 	}
-	s.authed, s.name = true, name
+	s.setAuthed(true)
+	s.name = name
 	s.answerLocally(s.appendHello(d.scratch[:0], to.RESP3))
 	s.changeLane(to)
 }

@@ -3,8 +3,10 @@ package downstream
 import (
 	"crypto/subtle"
 	"strconv"
+	"strings"
 
 	"github.com/cashew-proxy/cashew/internal/command"
+	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/resp"
 	"github.com/cashew-proxy/cashew/internal/stats"
 )
@@ -25,11 +27,50 @@ func (s *Session) local(spec *command.Spec, r *request) {
 		s.leave()
 	case "auth":
 		s.answerLocally(append(d.scratch[:0], s.authenticate(r)...))
+	case "reset":
+		s.reset()
+	case "info":
+		s.info(r)
 	case "select":
 		s.selectDatabase(r.arg(1))
+	case "config|get":
+		s.configGet(r)
+	case "config|help":
+		s.answerLocally(appendHelp(d.scratch[:0], configHelp))
+	case "acl|help":
+		s.answerLocally(appendHelp(d.scratch[:0], aclHelp))
+	case "acl|whoami":
+		s.answerLocally(resp.AppendBulkString(d.scratch[:0], userOf(s.Pool)))
+	case "role":
+		s.answerLocally(append(d.scratch[:0], "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"...))
+	default:
+		s.container(spec, r)
+	}
+}
+
+// container answers the subcommands of CLIENT, and those of other containers that have the same answer each.
+// READONLY and its like belong to CLUSTER.
+func (s *Session) container(spec *command.Spec, r *request) {
+	switch name, _, _ := strings.Cut(spec.Name, "|"); name {
+	case "client":
+		s.client(spec, r)
+	case "cluster", "readonly", "readwrite", "asking":
+		s.answerLocally(append(s.desk.scratch[:0], "-ERR This instance has cluster support disabled\r\n"...))
 	default:
 		panic("downstream: the command table names a local command that has no answer: " + spec.Name)
 	}
+}
+
+// reset answers RESET: the client is as if it had just come, but for what it has told of itself. As in Redis
+// its answer is heard after CLIENT REPLY OFF, and not after SKIP.
+func (s *Session) reset() {
+	if s.replies == repliesOff {
+		s.hear(repliesOn)
+	}
+	s.setAuthed(s.Pool.Auth == "")
+	s.name = ""
+	s.answerLocally(append(s.desk.scratch[:0], "+RESET\r\n"...))
+	s.changeLane(message.Lane{Database: s.Pool.Database})
 }
 
 func (s *Session) ping(spec *command.Spec, r *request) {
@@ -64,7 +105,7 @@ func (s *Session) authenticate(r *request) string {
 			return "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
 		}
 	}
-	s.authed = ok
+	s.setAuthed(ok)
 	if !ok {
 		s.counters.Inc(stats.Unauthenticated)
 		return "-ERR invalid password\r\n"

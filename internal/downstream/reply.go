@@ -13,6 +13,9 @@ import (
 // the desk's scratch.
 func (s *Session) answerLocally(reply []byte) {
 	s.desk.keepScratch(reply)
+	if s.muted() {
+		return
+	}
 	if s.inFlight.n == 0 {
 		s.noteReply(len(reply), true)
 		s.output(reply)
@@ -169,8 +172,11 @@ func (s *Session) settle(e *entry, t message.Ticket, o fragment.Outcome) {
 		s.stored += int64(len(e.body)) - g.Buffered()
 		d.splitter.Put(d.Pool, g)
 		e.state = answered
-		if e.hush == unsure {
+		switch e.hush {
+		case unsure:
 			s.decide(e)
+		case hidden:
+			s.drop(e)
 		}
 		s.advance()
 	}

@@ -12,6 +12,8 @@
 package downstream
 
 import (
+	"net/netip"
+
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/fragment"
@@ -46,6 +48,15 @@ type Owner interface {
 	Interest(s *Session, read bool)
 	// Wake asks for a call of Expire.
 	Wake(s *Session, at clock.Instant)
+	// Peer is where the client comes from; not valid for a unix socket.
+	Peer(s *Session) netip.AddrPort
+	// Clients are the pool's, the oldest first. What was asked of another may close it, which is seen to later.
+	Clients(p *topology.Pool) []*Session
+	// ServerCounters are those of the pool's servers, with their gauges as they are now.
+	ServerCounters(p *topology.Pool) []*stats.Block
+	// Pause has SetPause called for all clients of the pool, and GoOn for those that may go on, then or when the
+	// pause is over.
+	Pause(p *topology.Pool, mode Pause, until clock.Instant)
 	// ClientEvent reports what an operator should know of.
 	ClientEvent(s *Session, e Event, reason string)
 }
@@ -69,6 +80,8 @@ type Desk struct {
 	Now    clock.Instant // of the current call
 	// Started is when the engine was.
 	Started clock.Instant
+	// Process is what clients are told of the process.
+	Process topology.Process
 	// MemoryLimit bounds Pool.InUse; 0 is no bound.
 	MemoryLimit int64
 	// Held says that some client is not read from because of memory. The engine clears it.
@@ -129,7 +142,12 @@ type Session struct {
 	counters *stats.Block
 
 	holds    hold
+	plain    bool // forward may serve it: see setPlain
 	authed   bool
+	replies  replies
+	pause    Pause
+	noEvict  bool         // it has asked for it; nobody is evicted
+	noTouch  bool         // it has asked for it; the servers are not told
 	name     string       // that it has given itself
 	again    bool         // it has stopped before a request, not behind one
 	lane     message.Lane // its database and protocol
@@ -142,12 +160,15 @@ type Session struct {
 	partial  *partial // a request that has not come whole
 
 	stored  int64         // bytes of replies that wait for their turn
+	since   clock.Instant // when the client came
 	active  clock.Instant // when the client last sent something
 	drained clock.Instant // when it last accepted something, or output began to wait
 	big     []bigReply
 	skip    int64 // bytes that the client will send and nobody wants: the data of a refused request
 	// Bytes ever put into the output, and sent of it.
 	appended, sent uint64
+
+	libraryName, libraryVersion string // what it says that it uses
 
 	// WakeAt is the engine's: the instant for which Wake has been noted, 0 for none.
 	WakeAt clock.Instant
@@ -175,8 +196,8 @@ type partial struct {
 func (s *Session) Open(d *Desk, id message.ConnID, pool *topology.Pool, counters *stats.Block, refusal string) {
 	queue, ring := s.out, s.inFlight
 	*s = Session{ID: id, Pool: pool, dialect: dialectOf(pool), desk: d, counters: counters, out: queue, inFlight: ring}
-	s.active, s.drained = d.Now, d.Now
-	s.authed = pool.Auth == ""
+	s.since, s.active, s.drained = d.Now, d.Now, d.Now
+	s.setAuthed(pool.Auth == "")
 	s.lane = message.Lane{Database: pool.Database}
 	counters.Inc(stats.ClientsAccepted)
 	if refusal != "" {

@@ -18,6 +18,7 @@ import (
 
 // post is an owner that keeps the tickets of what was sent.
 type post struct {
+	Owner   // for what no test here needs
 	desk    *Desk
 	tickets []message.Ticket
 	refuse  error

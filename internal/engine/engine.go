@@ -96,6 +96,7 @@ type poolState struct {
 	turn     int            // where AnyServer goes on
 	// lacksRESP3: some server has refused it.
 	lacksRESP3 bool
+	pause      pause
 }
 
 // New returns an engine for the snapshot's pools. seed is for the random distribution.
@@ -106,7 +107,7 @@ func New(host Host, observer Observer, s *topology.Snapshot, seed uint64) *Engin
 // NewWith is New with the counters of the engine before, whose clients have all gone.
 func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, counters *Counters) *Engine {
 	e := &Engine{host: host, observer: observer, snapshot: s}
-	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed), MemoryLimit: s.MemoryLimit}
+	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed), MemoryLimit: s.MemoryLimit, Process: s.Process}
 	for i, p := range s.Pools {
 		state := poolState{counters: counters.Pools[i], kinds: []message.Lane{own(p)}}
 		state.counters.Add(stats.ClientsClosed, state.counters.Local(stats.ClientsAccepted)-state.counters.Local(stats.ClientsClosed))
@@ -191,6 +192,7 @@ func (e *Engine) Accept(now clock.Instant, listener int, peer netip.AddrPort) me
 	state.clients++
 	e.clients++
 	slot.client.Open(&e.desk, id, p, state.counters, refusal)
+	slot.client.SetPause(state.pause.mode)
 	slot.client.Turn = state.accepted
 	e.numbered++
 	slot.client.Number = e.numbered
@@ -283,6 +285,7 @@ func (e *Engine) Turn(now clock.Instant, s *topology.Snapshot) (dirty []message.
 		e.apply(s)
 	}
 	e.expire()
+	e.endPauses()
 	e.goOn()
 	e.relieve()
 	e.dirty, e.listed = e.listed[:0], e.dirty
@@ -344,7 +347,7 @@ func (e *Engine) apply(s *topology.Snapshot) {
 			c.Pool = s.Pools[c.Pool.Index]
 		}
 	}
-	e.snapshot, e.desk.MemoryLimit = s, s.MemoryLimit
+	e.snapshot, e.desk.MemoryLimit, e.desk.Process = s, s.MemoryLimit, s.Process
 }
 
 func (e *Engine) publish() {

@@ -20,7 +20,7 @@ import (
 // one can tell by looking at a key where it lives.
 func snapshot(t testing.TB, line string) *topology.Snapshot {
 	t.Helper()
-	p := &topology.Pool{Name: "pool", Distribution: ring.Modula}
+	p := &topology.Pool{Name: "pool", Distribution: ring.Modula, Listen: topology.Listen{Network: "tcp", Address: "10.0.0.100:22121"}}
 	s := &topology.Snapshot{Epoch: 1, Pools: []*topology.Pool{p}}
 	p.Protocol, p.ServerConnections, p.Databases = topology.Redis, 1, 16
 	p.Limits = topology.Limits{
@@ -76,6 +76,8 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.MissOnFailure = true
 	case "flush_all":
 		p.FlushAll = true
+	case "flushdb":
+		p.FlushDB = true
 	case "first_key":
 		p.FirstKey = true
 	case "auth":

@@ -38,20 +38,21 @@ type peer struct {
 // stage is the engine with a host that has no sockets: it moves bytes between the engine and the
 // peers, in pieces of a given size, and keeps the time.
 type stage struct {
-	t      testing.TB
-	e      *engine.Engine
-	snap   *topology.Snapshot
-	now    clock.Instant
-	next   clock.Instant
-	chunk  int // most bytes moved by one call
-	peers  map[message.ConnID]*peer
-	byName map[string]*peer
-	order  []*peer
-	dials  map[string]int
-	policy map[string]string       // of a server's dials: "" accepts, "down" refuses, "silent" does nothing
-	early  map[message.ConnID]bool // Interest before Accept has returned
-	moved  bool
-	events []string
+	t       testing.TB
+	e       *engine.Engine
+	snap    *topology.Snapshot
+	now     clock.Instant
+	next    clock.Instant
+	chunk   int // most bytes moved by one call
+	peers   map[message.ConnID]*peer
+	byName  map[string]*peer
+	order   []*peer
+	dials   map[string]int
+	policy  map[string]string       // of a server's dials: "" accepts, "down" refuses, "silent" does nothing
+	early   map[message.ConnID]bool // Interest before Accept has returned
+	moved   bool
+	clients byte // ever
+	events  []string
 	// ejected servers are not in the ring, unless it is kept.
 	ejected  map[string]bool
 	keepRing bool
@@ -146,7 +147,8 @@ func (s *stage) client(name string) *peer {
 		return p
 	}
 	p := &peer{name: name, reading: true}
-	p.id = s.e.Accept(s.now, 0, netip.AddrPort{})
+	s.clients++
+	p.id = s.e.Accept(s.now, 0, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, s.clients}), 4000))
 	if read, said := s.early[p.id]; said {
 		p.reading = read
 		delete(s.early, p.id)
@@ -318,7 +320,7 @@ func (s *stage) end() error {
 
 // quote writes bytes as a script would, long runs cut.
 func quote(b []byte) string {
-	if len(b) > 400 {
+	if len(b) > 1000 {
 		return fmt.Sprintf("%s… (%d bytes)", quote(b[:200]), len(b))
 	}
 	q := fmt.Sprintf("%q", bytes.TrimSpace(append([]byte{'x'}, append(b, 'x')...)))

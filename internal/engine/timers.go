@@ -109,7 +109,7 @@ func (e *Engine) trim() {
 
 // next is when the engine wants its next Turn.
 func (e *Engine) next() clock.Instant {
-	next := e.timers.next()
+	next := min(e.timers.next(), e.pausesEnd())
 	for _, at := range [2]clock.Instant{e.nextTrim, e.heldUntil} {
 		if at != 0 {
 			next = min(next, at)

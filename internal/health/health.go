@@ -1,4 +1,4 @@
-// Package health asks servers whether they can serve.
+// Package health asks servers whether they can serve, and what version they are.
 //
 // The control plane uses it, from goroutines that may block. A probe is a connection of its own, which
 // is closed afterwards; it takes the way of a client's request: connect, AUTH and SELECT if the pool has
@@ -8,9 +8,11 @@ package health
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -34,17 +36,49 @@ type Checker struct {
 // Probe returns nil if the server answers as one that can serve. A Redis that is loading its data, or has
 // lost its master, says so and cannot.
 func (k Checker) Probe(ctx context.Context, s *topology.Server, set *topology.Settings) error {
-	conn, err := k.dial(ctx, s, bound(set.ConnectTimeout))
+	p, end, err := k.open(ctx, s, set)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	p := prober{conn: conn, r: bufio.NewReaderSize(conn, longestLine), limit: bound(set.Timeout)}
+	defer end()
 	if set.Protocol == topology.Memcached {
 		return p.ask("version\r\n", "version", "VERSION ")
 	}
+	if err := p.greet(set); err != nil {
+		return err
+	}
+	return p.ask(request([]string{"PING"}), "PING", "+PONG")
+}
+
+// Version asks a Redis what version it is, by the number that libraries parse.
+func (k Checker) Version(ctx context.Context, s *topology.Server, set *topology.Settings) (string, error) {
+	p, end, err := k.open(ctx, s, set)
+	if err != nil {
+		return "", err
+	}
+	defer end()
+	if err := p.greet(set); err != nil {
+		return "", err
+	}
+	return p.version()
+}
+
+// open connects to a server. end closes the connection, and so does the end of ctx.
+func (k Checker) open(ctx context.Context, s *topology.Server, set *topology.Settings) (p *prober, end func(), err error) {
+	conn, err := k.dial(ctx, s, bound(set.ConnectTimeout))
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	end = func() {
+		stop()
+		conn.Close()
+	}
+	return &prober{conn: conn, r: bufio.NewReaderSize(conn, longestLine), limit: bound(set.Timeout)}, end, nil
+}
+
+// greet does what a new connection of the pool to a Redis begins with.
+func (p *prober) greet(set *topology.Settings) error {
 	if set.Auth != "" {
 		words := []string{"AUTH", set.User, set.Auth}
 		if set.User == "" {
@@ -59,7 +93,7 @@ func (k Checker) Probe(ctx context.Context, s *topology.Server, set *topology.Se
 			return err
 		}
 	}
-	return p.ask(request([]string{"PING"}), "PING", "+PONG")
+	return nil
 }
 
 // dial connects to the first address of the server that can be connected to.
@@ -84,6 +118,36 @@ func (k Checker) dial(ctx context.Context, s *topology.Server, limit time.Durati
 	}
 	return nil, err
 }
+
+// longestInfo bounds the lines of INFO that are read.
+const longestInfo = 1000
+
+// version reads what INFO says.
+func (p *prober) version() (string, error) {
+	const field = "redis_version:"
+	if err := p.ask(request([]string{"INFO", "server"}), "INFO", "$"); err != nil {
+		return "", err
+	}
+	for range longestInfo {
+		line, err := p.r.ReadSlice('\n')
+		if err != nil {
+			return "", fmt.Errorf("no answer to INFO: %w", err)
+		}
+		if v, ok := strings.CutPrefix(string(line), field); ok {
+			if v = strings.TrimSpace(v); !plain.MatchString(v) {
+				return "", fmt.Errorf("INFO has the version %.50q", v)
+			}
+			return v, nil
+		}
+		if len(line) == len("\r\n") {
+			break // the end of the section
+		}
+	}
+	return "", errors.New("INFO has no redis_version")
+}
+
+// plain is what may be passed on to clients as a version.
+var plain = regexp.MustCompile(`^[0-9]+(\.[0-9]+){0,3}$`)
 
 // bound is a time that the pool allows, where it allows less than enough.
 func bound(t time.Duration) time.Duration {

@@ -44,6 +44,9 @@ func TestRealServers(t *testing.T) {
 		{"nobody", redisAt("127.0.0.1:1"), topology.Settings{}, "refused"},
 		{"no such name", redisAt("nobody.invalid:6379"), topology.Settings{}, "nobody.invalid"},
 	} {
+		if v, err := (Checker{}).Version(context.Background(), c.server, &c.set); c.want == "" && c.name != "memcached" && v != redistest.Info(t, plain, "redis_version") {
+			t.Errorf("%s: version %q, %v", c.name, v, err)
+		}
 		err := (Checker{}).Probe(context.Background(), c.server, &c.set)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
@@ -79,6 +82,24 @@ func TestProbeOfAName(t *testing.T) {
 		err := k.Probe(context.Background(), s, &topology.Settings{})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want %q", c.addrs, err, c.want)
+		}
+	}
+}
+
+// What is no version is not passed on.
+func TestStrangeVersions(t *testing.T) {
+	for answer, want := range map[string]string{
+		"$33\r\n# Server\r\nredis_version:7.2.4\r\nx\r\n":     "",
+		"$33\r\n# Server\r\nredis_version:7.2\r\n\nx\r\n\r\n": "",
+		"$33\r\n# Server\r\nredis_version:7 2\r\n\r\n":        `has the version "7 2"`,
+		"$33\r\n# Server\r\nredis_vers:7\r\n\r\n":             "no redis_version",
+		"$33\r\n# Server\r\n":                                 "no answer to INFO",
+		"-NOPERM this user has no permissions\r\n":            `INFO is answered with "-NOPERM"`,
+		"$9\r\n" + strings.Repeat("x\r\n", 2000):              "no redis_version",
+	} {
+		_, err := (Checker{}).Version(context.Background(), fake(t, answer), &topology.Settings{})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40q: %v, want %q", answer, err, want)
 		}
 	}
 }

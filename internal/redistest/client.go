@@ -128,9 +128,9 @@ func readReply(r *bufio.Reader, b *strings.Builder) error {
 		return fmt.Errorf("%q is no line of a reply", line)
 	}
 	switch line[0] {
-	case '+', '-', ':':
+	case '+', '-', ':', '_', '#', ',', '(':
 		return nil
-	case '$', '*':
+	case '$', '!', '=', '*', '~', '>', '%', '|':
 	default:
 		return fmt.Errorf("%q begins no reply", line)
 	}
@@ -138,9 +138,14 @@ func readReply(r *bufio.Reader, b *strings.Builder) error {
 	if err != nil || n < 0 {
 		return err
 	}
-	if line[0] == '$' {
+	switch line[0] {
+	case '$', '!', '=':
 		_, err = io.CopyN(b, r, int64(n)+2)
 		return err
+	case '%':
+		n *= 2
+	case '|': // attributes stand in front of the reply that they belong to
+		n = 2*n + 1
 	}
 	for range n {
 		if err := readReply(r, b); err != nil {

@@ -27,6 +27,14 @@ func AppendMap(dst []byte, n int, resp3 bool) []byte {
 	return AppendArray(dst, 2*n)
 }
 
+// AppendSet appends the header of a set of n elements, which RESP2 has as an array.
+func AppendSet(dst []byte, n int, resp3 bool) []byte {
+	if resp3 {
+		return appendHeader(dst, '~', n)
+	}
+	return AppendArray(dst, n)
+}
+
 // AppendVerbatim appends text for people, which RESP2 has as a bulk string.
 func AppendVerbatim(dst []byte, text string, resp3 bool) []byte {
 	if !resp3 {

@@ -268,7 +268,7 @@ func (c *client) proxyOnly() {
 	case 12:
 		c.send.b = append(c.send.b, []string{"\r\n", "*0\r\n", "\n", "*-1\r\n"}[c.rng.IntN(4)]...)
 	case 13:
-		local("-ERR unknown command 'MULTI', with args beginning with: \r\n", "MULTI")
+		local("-ERR MULTI is not supported by the proxy\r\n", "MULTI")
 	}
 }
 

@@ -26,12 +26,22 @@ type Snapshot struct {
 	Epoch uint64
 	Pools []*Pool // in twemproxy's order: by length of the name, then by bytes
 
+	// Process is what clients are told of the process.
+	Process Process
+
 	// MemoryLimit bounds the bytes buffered by one worker; 0 is no bound.
 	MemoryLimit int64
 
 	// ClientLimit bounds the clients of one worker, so that descriptors are left for servers; 0 is no
 	// bound.
 	ClientLimit int
+}
+
+// Process is the process, as INFO shows it. What is not known is zero.
+type Process struct {
+	ID      int
+	System  string // operating system and architecture
+	Version string // of cashew
 }
 
 // Pool is a listener's servers with one protocol, one distribution and one set of settings.
@@ -104,7 +114,10 @@ type Settings struct {
 
 	// MissOnFailure has keys of a memcached that failed be missing, instead of an error.
 	MissOnFailure bool
-	FlushAll      bool // flush_all is served, for every server of the pool
+	// Commands are served, as far as they are, that would take others' data away.
+	FlushAll bool // flush_all of memcached, FLUSHALL of Redis
+	FlushDB  bool
+	SwapDB   bool
 
 	// FailureLimit is how many failures in a row eject a server; 0 is no ejection. It has failures reported, and
 	// requests wait for what becomes of the server.

@@ -96,8 +96,11 @@ func useLibrary(t *testing.T, ctx context.Context, c *redis.Client) {
 	if err := c.LPush(ctx, "k", "x").Err(); err == nil || !strings.HasPrefix(err.Error(), "WRONGTYPE") {
 		t.Errorf("LPush to a string: %v", err)
 	}
-	if err := c.Info(ctx).Err(); err == nil || !strings.HasPrefix(err.Error(), "ERR unknown command") {
-		t.Errorf("Info: %v", err)
+	if v, err := c.Info(ctx, "server").Result(); err != nil || !strings.Contains(v, "redis_version:") {
+		t.Errorf("Info: %q, %v", v, err)
+	}
+	if err := c.Save(ctx).Err(); err == nil || !strings.HasPrefix(err.Error(), "ERR unknown command") {
+		t.Errorf("Save: %v", err)
 	}
 	must(c.Ping(ctx).Err())
 }

@@ -1,0 +1,119 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/upstream"
+)
+
+func TestLower(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"7.0.15", "7.2.4", true},
+		{"7.2.4", "7.0.15", false},
+		{"7.0.9", "7.0.15", true},
+		{"7.0", "7.0.1", true},
+		{"7.0.1", "7.0", false},
+		{"7.0.1", "7.0.1", false},
+		{"10.0", "9.9", false},
+		{"unstable", "7.0.1", false},
+	} {
+		if got := lower(c.a, c.b); got != c.want {
+			t.Errorf("lower(%q, %q) is %v", c.a, c.b, got)
+		}
+	}
+}
+
+// The first answer counts, a lower one replaces it, and ejections keep it.
+func TestSetVersion(t *testing.T) {
+	w := newWard(t, 2, Policy{})
+	check := func(version string, changes bool, want string) {
+		t.Helper()
+		before := w.e.Snapshot()
+		if got := w.e.SetVersion(0, version); got != changes || (w.e.Snapshot() != before) != changes {
+			t.Errorf("%q: a new snapshot: %v", version, got)
+		}
+		if got := w.e.Snapshot().Pools[0].ServerVersion(); got != want {
+			t.Errorf("after %q it is %q, want %q", version, got, want)
+		}
+		if changes && w.e.Snapshot().Epoch != before.Epoch+1 {
+			t.Errorf("epoch %d after %d", w.e.Snapshot().Epoch, before.Epoch)
+		}
+	}
+	check("", false, "7.0.0")
+	check("7.2.4", true, "7.2.4")
+	check("8.0.0", false, "7.2.4")
+	check("7.2.4", false, "7.2.4")
+	check("6.2.9", true, "6.2.9")
+	w.fail(0)
+	if p := w.e.Snapshot().Pools[0]; !p.Servers[0].Ejected || p.Version != "6.2.9" {
+		t.Errorf("after an ejection: %+v", p)
+	}
+	check("6.0.0", true, "6.0.0")
+	if p := w.e.Snapshot().Pools[0]; !p.Servers[0].Ejected {
+		t.Error("a version brings a server back")
+	}
+}
+
+// Servers are asked one after the other until one answers; one that returns is asked, too; a memcached never.
+func TestVersionsAreAsked(t *testing.T) {
+	cfg := load(t, `
+p:
+  listen: 127.0.0.1:1
+  redis: true
+  auto_eject_hosts: true
+  server_retry_timeout: 1
+  server_failure_limit: 1
+  servers: ["127.0.0.1:2:1", "127.0.0.1:3:1"]
+q:
+  listen: 127.0.0.1:2
+  servers: ["127.0.0.1:4:1"]
+`)
+	n := &notebook{told: make(chan struct{}, 1)}
+	var mu sync.Mutex
+	versions := map[string]string{"127.0.0.1:3": "7.2.0"}
+	version := func(_ context.Context, s *topology.Server, set *topology.Settings) (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if set.Protocol == topology.Memcached {
+			t.Error("a memcached was asked")
+		}
+		if v := versions[s.Address]; v != "" {
+			return v, nil
+		}
+		return "", errors.New("nobody there")
+	}
+	healthy := func(context.Context, *topology.Server, *topology.Settings) error { return nil }
+	c := New(NewEjector(Build(cfg, 1), Policies(cfg), 1), n, healthy, version, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.Run(ctx)
+	}()
+	told := func() string {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.current == nil {
+			return ""
+		}
+		return n.current.Pools[0].Version
+	}
+	n.until(t, "the second server has answered", func() bool { return told() == "7.2.0" })
+	mu.Lock()
+	versions["127.0.0.1:2"] = "7.0.1"
+	mu.Unlock()
+	pool := Build(cfg, 1).Pools[0]
+	c.Failed(pool, pool.Servers[0], upstream.Failure{Err: errors.New("refused"), At: clock.System()})
+	n.until(t, "the first is back, and has been asked", func() bool { return told() == "7.0.1" })
+	cancel()
+	<-ended
+}

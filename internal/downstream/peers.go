@@ -1,0 +1,260 @@
+package downstream
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/command"
+	"github.com/cashew-proxy/cashew/internal/resp"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// appendInfo appends the client's line of CLIENT LIST. It has Redis' fields in Redis' order: libraries parse
+// it, some strictly. What a proxy does not have is 0, or what Redis says of a client without it.
+func (s *Session) appendInfo(dst []byte, running string) []byte {
+	d := s.desk
+	field := func(name, value string) {
+		dst = append(append(append(dst, name...), '='), value...)
+		dst = append(dst, ' ')
+	}
+	number := func(name string, n int64) { field(name, strconv.FormatInt(n, 10)) }
+	number("id", int64(s.Number))
+	field("addr", s.address())
+	field("laddr", localAddress(s.Pool.Listen))
+	number("fd", -1)
+	field("name", s.name)
+	number("age", int64(d.Now.Sub(s.since)/time.Second))
+	number("idle", int64(d.Now.Sub(s.active)/time.Second))
+	field("flags", s.flags())
+	number("db", int64(s.lane.Database))
+	dst = append(dst, "sub=0 psub=0 ssub=0 multi=-1 "...)
+	buffered := 0
+	if s.partial != nil {
+		buffered = len(s.partial.buf)
+	}
+	number("qbuf", int64(buffered))
+	dst = append(dst, "qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 "...)
+	number("oll", int64(s.inFlight.n))
+	number("omem", int64(s.out.Len())+s.stored)
+	number("tot-mem", s.Held())
+	field("events", "r")
+	field("cmd", running)
+	field("user", userOf(s.Pool))
+	number("redir", -1)
+	version := int64(2)
+	if s.lane.RESP3 {
+		version = 3
+	}
+	number("resp", version)
+	field("lib-name", s.libraryName)
+	field("lib-ver", s.libraryVersion)
+	dst[len(dst)-1] = '\n'
+	return dst
+}
+
+// flags are the letters by which Redis tells what a client is.
+func (s *Session) flags() string {
+	f := ""
+	if s.ending {
+		f += "c"
+	}
+	if s.noEvict {
+		f += "e"
+	}
+	if s.noTouch {
+		f += "T"
+	}
+	if f == "" {
+		return "N"
+	}
+	return f
+}
+
+// address is where the client comes from, as Redis writes it.
+func (s *Session) address() string {
+	if peer := s.desk.Owner.Peer(s); peer.IsValid() {
+		return peer.String()
+	}
+	return localAddress(s.Pool.Listen)
+}
+
+// localAddress is where the pool listens, as the configuration has it. The sockets of clients are not asked.
+func localAddress(l topology.Listen) string {
+	if l.Network == "unix" {
+		return l.Address + ":0"
+	}
+	return l.Address
+}
+
+// userOf is the name under which all clients of a pool are known.
+func userOf(p *topology.Pool) string {
+	if p.User == "" {
+		return "default"
+	}
+	return p.User
+}
+
+// listClients appends the answer to CLIENT LIST [TYPE type] [ID id …].
+func (s *Session) listClients(dst []byte, spec *command.Spec, r *request) []byte {
+	var ids []uint64
+	none := false
+	switch n := len(r.args); {
+	case n == 2:
+	case n == 4 && bytes.EqualFold(r.arg(2), []byte("type")):
+		normal, known := isNormal(r.arg(3))
+		if !known {
+			return append(dst, unknownType(r.arg(3))...)
+		}
+		none = !normal
+	case n > 3 && bytes.EqualFold(r.arg(2), []byte("id")):
+		for i := 3; i < n; i++ {
+			id, err := strconv.ParseInt(string(r.arg(i)), 10, 64)
+			if err != nil {
+				return append(dst, "-ERR Invalid client ID\r\n"...)
+			}
+			ids = append(ids, uint64(id))
+		}
+	default:
+		return append(dst, syntaxError...)
+	}
+	var text []byte
+	for _, c := range s.desk.Owner.Clients(s.Pool) {
+		if none || ids != nil && !slices.Contains(ids, c.Number) {
+			continue
+		}
+		// What the others asked last is not noted: it would cost every request something.
+		running := "NULL"
+		if c == s {
+			running = spec.Name
+		}
+		text = c.appendInfo(text, running)
+	}
+	return resp.AppendVerbatim(dst, string(text), s.lane.RESP3)
+}
+
+// isNormal says whether clients of a type are those that the proxy has, and whether the type is one.
+func isNormal(name []byte) (normal, known bool) {
+	switch string(bytes.ToLower(name)) {
+	case "normal":
+		return true, true
+	case "master", "replica", "slave", "pubsub":
+		return false, true
+	}
+	return false, false
+}
+
+func unknownType(name []byte) string {
+	return "-ERR Unknown client type '" + printableText(name) + "'\r\n"
+}
+
+// selection is which clients CLIENT KILL means. All that is given must hold.
+type selection struct {
+	id           uint64
+	addr, laddr  string
+	skip         *Session
+	age          time.Duration
+	nobody       bool // no client of the proxy can be meant
+	wrongAddress bool // it is the old form: an address that must be there
+}
+
+func (k *selection) means(c *Session) bool {
+	return !k.nobody && c != k.skip && !c.ending &&
+		(k.id == 0 || c.Number == k.id) &&
+		(k.addr == "" || c.address() == k.addr) &&
+		(k.laddr == "" || localAddress(c.Pool.Listen) == k.laddr) &&
+		c.desk.Now.Sub(c.since) >= k.age
+}
+
+// killClients answers CLIENT KILL, in its old form with an address and its new one with options. Others are
+// cut off at once; whoever means itself has its answer first.
+func (s *Session) killClients(r *request) {
+	var k selection
+	if len(r.args) == 3 {
+		k = selection{addr: string(r.arg(2)), wrongAddress: true}
+	} else {
+		var reply string
+		if k, reply = s.killOptions(r); reply != "" {
+			s.answerLocally(append(s.desk.scratch[:0], reply...))
+			return
+		}
+	}
+	killed, self := 0, false
+	for _, c := range s.desk.Owner.Clients(s.Pool) {
+		if k.means(c) {
+			killed++
+			if self = self || c == s; c != s {
+				c.abort()
+			}
+		}
+	}
+	reply := s.desk.scratch[:0]
+	switch {
+	case !k.wrongAddress:
+		reply = resp.AppendInt(reply, int64(killed))
+	case killed == 0:
+		reply = append(reply, "-ERR No such client\r\n"...)
+	default:
+		reply = append(reply, okay...)
+	}
+	s.answerLocally(reply)
+	if self {
+		s.end()
+	}
+}
+
+// killOptions reads the options of CLIENT KILL, or returns what is wrong with them.
+func (s *Session) killOptions(r *request) (k selection, reply string) {
+	k.skip = s
+	for i := 2; i < len(r.args); i += 2 {
+		if i+1 == len(r.args) {
+			return k, syntaxError
+		}
+		value := r.arg(i + 1)
+		switch string(bytes.ToLower(r.arg(i))) {
+		case "id":
+			id, err := strconv.ParseInt(string(value), 10, 64)
+			if err != nil || id < 1 {
+				return k, "-ERR client-id should be greater than 0\r\n"
+			}
+			k.id = uint64(id)
+		case "type":
+			normal, known := isNormal(value)
+			if !known {
+				return k, unknownType(value)
+			}
+			k.nobody = k.nobody || !normal
+		case "addr":
+			k.addr = string(value)
+		case "laddr":
+			k.laddr = string(value)
+		case "user":
+			if string(value) != userOf(s.Pool) {
+				return k, "-ERR No such user '" + printableText(value) + "'\r\n"
+			}
+		case "maxage":
+			age, err := strconv.ParseInt(string(value), 10, 64)
+			switch {
+			case err != nil:
+				return k, "-ERR maxage is not an integer or out of range\r\n"
+			case age <= 0:
+				return k, "-ERR maxage should be greater than 0\r\n"
+			}
+			k.age = time.Duration(min(age, math.MaxInt64/int64(time.Second))) * time.Second
+		case "skipme":
+			switch {
+			case bytes.EqualFold(value, []byte("yes")):
+				k.skip = s
+			case bytes.EqualFold(value, []byte("no")):
+				k.skip = nil
+			default:
+				return k, syntaxError
+			}
+		default:
+			return k, syntaxError
+		}
+	}
+	return k, ""
+}

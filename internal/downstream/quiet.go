@@ -1,0 +1,133 @@
+package downstream
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/command"
+)
+
+// replies is what a client wants to hear, as CLIENT REPLY says.
+type replies uint8
+
+const (
+	repliesOn replies = iota
+	skipNext          // but for the answer to the next request
+	skipThis          // the request being dispatched is that one
+	repliesOff
+)
+
+// Pause is which requests of a pool's clients wait, as CLIENT PAUSE says.
+type Pause uint8
+
+// The pauses, by how much they stop.
+const (
+	PauseNone Pause = iota
+	PauseWrites
+	PauseAll
+)
+
+// The fast path serves clients that are authenticated, want to hear all, and are not paused. One flag says
+// so: it is all that the others' requests pay.
+func (s *Session) setAuthed(authed bool) { s.authed = authed; s.setPlain() }
+
+func (s *Session) setPlain() {
+	s.plain = s.authed && s.replies == repliesOn && s.pause == PauseNone
+}
+
+// muted says that the answer to the request being dispatched is wanted by nobody.
+func (s *Session) muted() bool { return s.replies >= skipThis }
+
+func (s *Session) hear(r replies) { s.replies = r; s.setPlain() }
+
+// setReplies answers CLIENT REPLY ON|OFF|SKIP; only ON has an answer.
+func (s *Session) setReplies(arg []byte) {
+	reply := ""
+	switch {
+	case bytes.EqualFold(arg, []byte("on")):
+		s.hear(repliesOn)
+		reply = okay
+	case bytes.EqualFold(arg, []byte("off")):
+		s.hear(repliesOff)
+	case bytes.EqualFold(arg, []byte("skip")):
+		if s.replies != repliesOff {
+			s.hear(skipNext)
+		}
+	default:
+		reply = syntaxError
+	}
+	if reply != "" {
+		s.answerLocally(append(s.desk.scratch[:0], reply...))
+	}
+}
+
+// serveSkipped dispatches the one request whose answer is not wanted.
+func (s *Session) serveSkipped(r *request) {
+	s.hear(skipThis)
+	s.serve(r)
+	if s.replies != skipThis {
+		return // it was CLIENT REPLY itself
+	}
+	if s.again {
+		s.hear(skipNext) // it will be dispatched once more
+	} else {
+		s.hear(repliesOn)
+	}
+}
+
+// SetPause has the client stop at its next request of those that are paused. Whoever lifts a pause has to
+// have GoOn called.
+func (s *Session) SetPause(p Pause) { s.pause = p; s.setPlain() }
+
+// pauses says that a request has to wait for the end of a pause. CLIENT UNPAUSE never does, unlike in Redis:
+// a pause that nobody can end helps nobody.
+func (s *Session) pauses(spec *command.Spec) bool {
+	if s.pause == PauseAll {
+		return spec.Name != "client|unpause"
+	}
+	return s.pause == PauseWrites && mayWrite(spec)
+}
+
+// mayWrite says that a command may change data: what is declared so, and scripts that are not declared to
+// only read. PFCOUNT writes down what it has counted.
+func mayWrite(spec *command.Spec) bool {
+	switch spec.Shape {
+	case command.Local, command.AnyServer, command.Refused:
+		return false
+	}
+	return !spec.Is(command.ReadOnly) || spec.Name == "pfcount"
+}
+
+// longestPause is what a timeout beyond it means.
+const longestPause = 100 * 365 * 24 * time.Hour
+
+// pauseClients answers CLIENT PAUSE timeout [WRITE|ALL].
+func (s *Session) pauseClients(r *request) string {
+	mode := PauseAll
+	switch {
+	case len(r.args) > 4:
+		return subcommandArity(r)
+	case len(r.args) == 3 || bytes.EqualFold(r.arg(3), []byte("all")):
+	case bytes.EqualFold(r.arg(3), []byte("write")):
+		mode = PauseWrites
+	default:
+		return "-ERR CLIENT PAUSE mode must be WRITE or ALL\r\n"
+	}
+	ms, err := strconv.ParseInt(string(r.arg(2)), 10, 64)
+	switch {
+	case err != nil:
+		return "-ERR timeout is not an integer or out of range\r\n"
+	case ms < 0:
+		return "-ERR timeout is negative\r\n"
+	}
+	length := longestPause
+	if ms < longestPause.Milliseconds() {
+		length = time.Duration(ms) * time.Millisecond
+	}
+	s.desk.Owner.Pause(s.Pool, mode, s.until(length))
+	return okay
+}
+
+func (s *Session) until(length time.Duration) clock.Instant { return s.desk.Now.Add(length) }
