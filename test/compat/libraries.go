@@ -86,7 +86,6 @@ var Libraries = []Library{
 	{Name: "php-memcache", Protocol: "memcached", Language: "PHP", Program: "memcached.php", Args: []string{"memcache"}, Debian: []string{"php-cli", "php-memcache"}},
 	{Name: "libmemcached's tools", Protocol: "memcached", Language: "shell", Program: "memc-tools.sh", Debian: []string{"libmemcached-tools"}},
 	{Name: "dalli", Protocol: "memcached", Language: "Ruby", Program: "dalli.rb", Debian: []string{"ruby", "ruby-dalli"}, Steps: binaryOnly, NotYet: onlyBinary},
-	{Name: "dalli, protocol: :meta", Protocol: "memcached", Language: "Ruby", Program: "dalli.rb", Args: []string{"meta"}, Debian: []string{"ruby", "ruby-dalli"}},
 	{Name: "memcached (npm)", Protocol: "memcached", Language: "Node.js", Program: "memcached.mjs", Args: []string{"memcached"}},
 	{Name: "memcache (npm)", Protocol: "memcached", Language: "Node.js", Program: "memcached.mjs", Args: []string{"memcache"}},
 	{Name: "memcache-client (npm)", Protocol: "memcached", Language: "Node.js", Program: "memcached.mjs", Args: []string{"memcache-client"}},

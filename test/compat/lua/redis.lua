@@ -62,7 +62,7 @@ end)
 step("scan", function()
   local members = {}
   for i = 1, N do members[i] = "m" .. i end
-  c:sadd("lua:s", members)
+  c:sadd("lua:s", unpack(members))
   local cursor, seen, n = "0", {}, 0
   repeat
     local page = c:sscan("lua:s", cursor)

@@ -56,7 +56,7 @@ const calls = {
     };
   },
   memcache() {
-    const c = new named.Memcache([`${host}:${port}`]);
+    const c = new named.Memcache({ nodes: [`${host}:${port}`] });
     return {
       set: (key, v, s = 0) => c.set(key, v, s).then((ok) => check(ok, "set returned false")),
       get: (key) => c.get(key),
@@ -92,8 +92,10 @@ if (name !== "memjs") {
   if (name === "memcache") none("binary", "it reads values as text");
   else
     await step("binary", async () => {
-      await c.set(k("b"), VALUE);
-      check(VALUE.equals(await c.get(k("b"))), "another value came back");
+      // It counts most bytes twice, up to 1 MiB.
+      const value = name === "memcached" ? VALUE.subarray(0, VALUE.length / 2) : VALUE;
+      await c.set(k("b"), value);
+      check(value.equals(await c.get(k("b"))), "another value came back");
     });
   await step("multiget", async () => {
     const keys = [...Array(N).keys()].map((i) => k("m" + i));

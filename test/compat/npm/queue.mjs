@@ -15,7 +15,7 @@ if (name === "bullmq") {
   const { Queue, Worker } = await import("bullmq");
   const q = new Queue("compat", { connection });
   q.on("error", heard);
-  redis = () => q.client;
+  redis = () => q.waitUntilReady().then(() => q.backend.client);
   add = () => q.add("job", { n: 1 });
   work = (f) => new Worker("compat", f, { connection: { ...connection, maxRetriesPerRequest: null } }).on("error", heard);
 } else {

@@ -40,10 +40,10 @@ function restart(): void
     fgets(STDIN);
 }
 
-// again repeats f for some seconds until it succeeds.
-function again(callable $f): void
+// again repeats f until it succeeds, for a time.
+function again(callable $f, int $seconds = 10): void
 {
-    $end = microtime(true) + 10;
+    $end = microtime(true) + $seconds;
     while (true) {
         try {
             $f();

@@ -36,9 +36,9 @@ def restart():
     sys.stdin.readline()
 
 
-def again(f):
-    """Repeats f for some seconds until it succeeds."""
-    end = time.time() + 10
+def again(f, seconds=10):
+    """Repeats f until it succeeds, for a time."""
+    end = time.time() + seconds
     while True:
         try:
             return f()
