@@ -7,7 +7,7 @@ var serverRows = []row{
 	{"auth", -2, NoAuth, Local, noKeys},
 	{"client", -2, 0, Refused, noKeys},
 	{"echo", 2, 0, Local, noKeys},
-	{"hello", -1, NoAuth, Refused, noKeys},
+	{"hello", -1, NoAuth, Local, noKeys},
 	{"ping", -1, 0, Local, noKeys},
 	{"quit", -1, NoAuth, Local, noKeys},
 	{"readonly", 1, 0, Refused, noKeys},

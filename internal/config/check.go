@@ -20,7 +20,7 @@ func (l *loader) checkProtocol(p *Pool, given places) {
 		}
 		return
 	}
-	for _, name := range []string{"redis_auth", "redis_auth_file", "redis_user"} {
+	for _, name := range []string{"redis_auth", "redis_auth_file", "redis_user", "databases"} {
 		if at, ok := given[name]; ok {
 			l.mistake(at, p.Name+"."+name, "not allowed for a memcached pool; it needs \"redis: true\"")
 		}

@@ -59,6 +59,7 @@ type Pool struct {
 	RedisAuth string // from redis_auth or from the file that redis_auth_file names
 	RedisUser string
 	RedisDB   int
+	Databases int
 	FirstKey  bool // cross_server: first_key
 
 	MissOnError   bool     // on_server_error: miss

@@ -200,8 +200,14 @@ var redisKeys = []key[Pool]{
 	},
 	{
 		name: "redis_db", kind: "number", fallback: "0", since: ofTwemproxy, touches: servers, allowed: anyNumber,
-		help: "The database selected on every connection to a server.",
+		help: "The database that clients begin with.",
 		set:  setNumber(0, maxNumber, func(p *Pool) *int { return &p.RedisDB }),
+	},
+	{
+		name: "databases", kind: "number", fallback: "16", since: ofCashew, touches: requests, allowed: "1 to 16384; only with `redis: true`",
+		help: "How many databases clients may choose from with `SELECT`, as in the configuration of the servers. Each that is in use takes " +
+			"connections of its own.",
+		set: setNumber(1, 16384, func(p *Pool) *int { return &p.Databases }),
 	},
 }
 

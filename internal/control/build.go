@@ -105,7 +105,8 @@ func settings(c *config.Pool) topology.Settings {
 	}
 	if c.Redis {
 		s.Protocol = topology.Redis
-		s.Auth, s.User, s.Database, s.FirstKey = c.RedisAuth, c.RedisUser, c.RedisDB, c.FirstKey
+		s.Auth, s.User, s.FirstKey = c.RedisAuth, c.RedisUser, c.FirstKey
+		s.Database, s.Databases = c.RedisDB, max(c.Databases, c.RedisDB+1)
 	}
 	return s
 }

@@ -133,6 +133,7 @@ p:
   redis_auth: secret
   redis_user: worker
   redis_db: 7
+  databases: 20
   cross_server: first_key
   request_size_limit: 8kb
   request_arguments_limit: 9
@@ -151,7 +152,7 @@ p:
 		Protocol: topology.Redis,
 		Timeout:  1 * time.Millisecond, ConnectTimeout: 2 * time.Millisecond, ClientIdleTimeout: 3 * time.Millisecond,
 		ClientConnections: 5, ServerConnections: 6, Preconnect: true, ClientKeepAlive: true, FailureLimit: 2,
-		Auth: "secret", User: "worker", Database: 7, FirstKey: true,
+		Auth: "secret", User: "worker", Database: 7, Databases: 20, FirstKey: true,
 		Limits: topology.Limits{
 			RequestBytes: 8 << 10, Arguments: 9, InlineBytes: 10 << 10, Nesting: 11,
 			ClientOutput: 12 << 10, StalledClient: 13 * time.Millisecond, ServerQueue: 14 << 10,

@@ -73,6 +73,7 @@ func (s *Session) forward(b []byte, args []resp.Arg) bool {
 
 // takeBack undoes what was done for a request that is not sent yet, and stops there.
 func (s *Session) takeBack() {
+	s.drop(s.inFlight.at(s.inFlight.n - 1))
 	s.inFlight.unpush()
 	s.counters.Undo(stats.Requests)
 	s.stall()

@@ -18,9 +18,10 @@ type entry struct {
 type hush uint8
 
 const (
-	heard  hush = iota // it sees it
-	unsure             // it was told to see no news: the first bytes will tell
-	hidden             // it does not
+	heard   hush = iota // it sees it
+	unsure              // it was told to see no news: the first bytes will tell
+	echoing             // it sees it; body has what it gets if the server fails
+	hidden              // it does not
 )
 
 // remember notes what is needed of a request of memcached when its answer comes.

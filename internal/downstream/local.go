@@ -16,6 +16,8 @@ func (s *Session) local(spec *command.Spec, r *request) {
 	switch spec.Name {
 	case "ping":
 		s.ping(spec, r)
+	case "hello":
+		s.hello(r)
 	case "echo":
 		s.answerLocally(resp.AppendBulk(d.scratch[:0], r.arg(1)))
 	case "quit":
@@ -24,7 +26,7 @@ func (s *Session) local(spec *command.Spec, r *request) {
 	case "auth":
 		s.answerLocally(append(d.scratch[:0], s.authenticate(r)...))
 	case "select":
-		s.answerLocally(append(d.scratch[:0], s.selectDatabase(r.arg(1))...))
+		s.selectDatabase(r.arg(1))
 	default:
 		panic("downstream: the command table names a local command that has no answer: " + spec.Name)
 	}
@@ -70,14 +72,20 @@ func (s *Session) authenticate(r *request) string {
 	return "+OK\r\n"
 }
 
-// selectDatabase accepts the database that the pool's servers are in, and no other.
-func (s *Session) selectDatabase(arg []byte) string {
+// selectDatabase has what follows go to another database.
+func (s *Session) selectDatabase(arg []byte) {
 	n, err := strconv.Atoi(string(arg))
+	reply := "+OK\r\n"
 	switch {
 	case err != nil:
-		return "-ERR value is not an integer or out of range\r\n"
-	case n != s.Pool.Database:
-		return "-ERR DB index is out of range\r\n"
+		reply = "-ERR value is not an integer or out of range\r\n"
+	case n < 0 || n >= s.Pool.Databases:
+		reply = "-ERR DB index is out of range\r\n"
 	}
-	return "+OK\r\n"
+	s.answerLocally(append(s.desk.scratch[:0], reply...))
+	if reply[0] == '+' {
+		to := s.lane
+		to.Database = n
+		s.changeLane(to)
+	}
 }

@@ -47,7 +47,7 @@ func (memcachedDialect) requests(s *Session, b []byte) []byte {
 		}
 		s.command(b[:n], &p.Request, false)
 		if s.Stalled() {
-			return b
+			return s.rest(b, n)
 		}
 		b = b[n:]
 	}
@@ -143,8 +143,14 @@ func (s *Session) forwardKey(server int, b []byte, r *memcached.Request, owned b
 		return false
 	}
 	t := message.Ticket{Client: s.ID, Sequence: s.inFlight.pushWaiting(&d.rings)}
-	if r.Silent || s.Pool.MissOnFailure && r.Op.Miss() != "" {
-		s.inFlight.find(t.Sequence).remember(r)
+	if missable := s.Pool.MissOnFailure && r.Op.Miss() != ""; r.Silent || missable {
+		e := s.inFlight.find(t.Sequence)
+		e.remember(r)
+		if !r.Silent && r.Echoes(b) {
+			e.hush = echoing
+			e.body = r.AppendMiss(d.Pool.Get(r.Line+r.Tokens[1].Len+len(" b")), b)
+			s.stored += int64(len(e.body))
+		}
 	}
 	// A server skips spaces before the name, but only so many.
 	if whole := len(b); r.Silent || b[0] == ' ' {

@@ -117,14 +117,18 @@ func (s *Session) receivedMore(b []byte) []byte {
 			p.buf = p.buf[:n]
 			s.partial = nil
 			s.dialect.stored(s, p)
-			if s.Stalled() {
-				s.partial = p
+			if s.Stalled() && s.again {
+				s.again, s.partial = false, p
 				if len(rest) > 0 {
 					s.store(rest)
 				}
 				return nil
 			}
 			s.desk.putPartial(p)
+			if s.Stalled() && len(rest) > 0 {
+				s.keep(rest)
+				return nil
+			}
 			if s.ending || len(rest) == 0 {
 				return nil
 			}

@@ -3,6 +3,7 @@ package downstream
 import (
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/fragment"
+	"github.com/cashew-proxy/cashew/internal/memcached"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/stats"
 )
@@ -37,6 +38,11 @@ func (s *Session) Reply(t message.Ticket, b []byte, last bool) {
 		return
 	case e.group != nil:
 		s.replyFragment(e, t, b, last)
+		return
+	case e.hush == echoing:
+		s.drop(e)
+		e.hush = heard
+		s.Reply(t, b, last)
 		return
 	case e.hush != heard:
 		s.replyHushed(e, t, b, last)
@@ -78,6 +84,11 @@ func (s *Session) Replies(t message.Ticket, b []byte, count uint32) bool {
 	}
 	s.noteReply(len(b), true)
 	s.output(b)
+	if s.Pool.MissOnFailure { // then some know their command; those that come after them in the ring are others
+		for i := range count {
+			s.inFlight.at(i).op = memcached.Unknown
+		}
+	}
 	s.inFlight.head += count
 	s.inFlight.n -= count
 	if s.inFlight.n > 0 || s.holds != 0 || s.ending {
@@ -203,7 +214,13 @@ func (s *Session) failAsMiss(e *entry, t message.Ticket) bool {
 	if miss == "" {
 		return false
 	}
-	s.answer(e, t, append(s.desk.scratch[:0], miss...))
+	reply := append(s.desk.scratch[:0], miss...)
+	if e.hush == echoing {
+		reply = append(reply[:0], e.body...)
+		e.hush = heard
+	}
+	s.desk.keepScratch(reply)
+	s.answer(e, t, reply)
 	return true
 }
 
@@ -218,11 +235,9 @@ func (d *Desk) keepScratch(b []byte) {
 func (s *Session) answer(e *entry, t message.Ticket, reply []byte) {
 	s.drop(e)
 	e.state = answered
-	if e.hush != hidden {
-		e.body = append(s.desk.Pool.Get(len(reply)), reply...)
-		s.stored += int64(len(reply))
-	}
-	if e.hush == unsure {
+	e.body = append(s.desk.Pool.Get(len(reply)), reply...)
+	s.stored += int64(len(reply))
+	if e.hush != heard { // what was hidden of an answer that did not come whole counts for nothing
 		s.decide(e)
 	}
 	if t.Sequence == s.inFlight.head {
@@ -257,6 +272,9 @@ func (s *Session) advance() {
 			break
 		}
 		s.inFlight.pop()
+	}
+	if s.holds&holdLane != 0 && s.inFlight.n == 0 {
+		d.Owner.Awaken(s)
 	}
 	if s.holds&holdRequests != 0 && s.inFlight.n <= requestsLow {
 		s.release(holdRequests)

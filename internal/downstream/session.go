@@ -32,6 +32,12 @@ type Owner interface {
 	Send(s *Session, server int, t message.Ticket, b []byte, owned bool) error
 	// Judged says that Send to the server would return message.ErrVerdict; if so, GoOn will be called.
 	Judged(s *Session, server int) bool
+	// Lane is the number of a kind of lane in the session's pool.
+	Lane(s *Session, kind message.Lane) uint16
+	// LacksRESP3 says that a server of the pool is known not to speak it.
+	LacksRESP3(p *topology.Pool) bool
+	// Awaken has GoOn called, soon.
+	Awaken(s *Session)
 	// AnyServer is a server for requests that any can answer.
 	AnyServer(pool *topology.Pool) int
 	// Writable puts the session on the list of those with output or an end to meet.
@@ -90,6 +96,7 @@ const (
 	holdServer                    // a server it sends to has a long queue
 	holdMemory                    // the worker buffers too much
 	holdVerdict                   // a server it sends to has just failed: see stall
+	holdLane                      // it changes its lane when all that it has asked is answered
 	holdEnd                       // nothing more is wanted from it
 )
 
@@ -110,6 +117,10 @@ type Session struct {
 	// Turn numbers the pool's clients as they come; the engine ties the client to one of several
 	// connections of a server by it.
 	Turn uint32
+	// Number is the client's among all that the process has ever had.
+	Number uint64
+	// LaneNumber is the pool's number for the lane on which the client's requests travel.
+	LaneNumber uint16
 
 	Pool     *topology.Pool
 	dialect  dialect
@@ -118,8 +129,12 @@ type Session struct {
 
 	holds    hold
 	authed   bool
-	ending   bool // no request is read any more; closed once all is answered and sent
-	left     bool // it was the client that ended it
+	name     string       // that it has given itself
+	again    bool         // it has stopped before a request, not behind one
+	lane     message.Lane // its database and protocol
+	next     message.Lane // those that it is to have
+	ending   bool         // no request is read any more; closed once all is answered and sent
+	left     bool         // it was the client that ended it
 	direct   directRead
 	inFlight fifo
 	out      bytebuf.Queue
@@ -161,6 +176,7 @@ func (s *Session) Open(d *Desk, id message.ConnID, pool *topology.Pool, counters
 	*s = Session{ID: id, Pool: pool, dialect: dialectOf(pool), desk: d, counters: counters, out: queue, inFlight: ring}
 	s.active, s.drained = d.Now, d.Now
 	s.authed = pool.Auth == ""
+	s.lane = message.Lane{Database: pool.Database}
 	counters.Inc(stats.ClientsAccepted)
 	if refusal != "" {
 		counters.Inc(stats.ClientsRefused)
@@ -278,28 +294,64 @@ func (s *Session) release(h hold) {
 
 // stall stops the session at a request: whether the request's server stays is being decided. What the
 // client has sent, from that request on, is kept and looked at again by GoOn.
-func (s *Session) stall() { s.hold(holdVerdict) }
+func (s *Session) stall() {
+	s.again = true
+	s.hold(holdVerdict)
+}
 
-// Stalled says that the session waits for GoOn.
-func (s *Session) Stalled() bool { return s.holds&holdVerdict != 0 }
+// changeLane has what follows travel on another lane, once everything before is answered: two lanes are two
+// connections, and a request must not overtake the one before it.
+func (s *Session) changeLane(to message.Lane) {
+	switch {
+	case to == s.lane:
+	case s.inFlight.n == 0:
+		s.setLane(to)
+	default:
+		s.next = to
+		s.hold(holdLane)
+	}
+}
 
-// GoOn takes up the requests at which the session has stopped.
+func (s *Session) setLane(to message.Lane) {
+	s.lane = to
+	s.LaneNumber = s.desk.Owner.Lane(s, to)
+}
+
+// Stalled says that the session looks at no request until GoOn.
+func (s *Session) Stalled() bool { return s.holds&(holdVerdict|holdLane) != 0 }
+
+// rest is what a session that has stalled at a request of n bytes at the front of b is to keep.
+func (s *Session) rest(b []byte, n int) []byte {
+	if s.again {
+		s.again = false
+		return b
+	}
+	return b[n:]
+}
+
+// GoOn takes up the requests at which the session has stopped, unless it has to wait still.
 func (s *Session) GoOn() {
-	if !s.Stalled() {
+	if !s.Stalled() || s.holds&holdLane != 0 && s.inFlight.n > 0 {
 		return
 	}
-	s.holds &^= holdVerdict // nothing may be read before the end
+	if s.holds&holdLane != 0 {
+		s.setLane(s.next)
+	}
+	had := s.holds & (holdVerdict | holdLane)
+	s.holds &^= had // and nothing is read before the end
 	p := s.partial
 	s.partial = nil
-	if !s.ending {
+	if p != nil && !s.ending {
 		if rest := s.dialect.requests(s, p.buf); len(rest) > 0 {
 			s.keep(rest)
 		}
 	}
-	s.desk.putPartial(p)
+	if p != nil {
+		s.desk.putPartial(p)
+	}
 	if !s.Stalled() {
-		s.holds |= holdVerdict
-		s.release(holdVerdict)
+		s.holds |= had
+		s.release(had)
 		s.afterRead()
 	}
 }

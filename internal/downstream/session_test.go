@@ -34,6 +34,9 @@ func (p *post) Send(_ *Session, _ int, t message.Ticket, b []byte, owned bool) e
 	p.tickets = append(p.tickets, t)
 	return nil
 }
+func (p *post) Lane(*Session, message.Lane) uint16  { return 0 }
+func (p *post) LacksRESP3(*topology.Pool) bool      { return false }
+func (p *post) Awaken(*Session)                     {}
 func (p *post) Judged(*Session, int) bool           { return false }
 func (p *post) AnyServer(*topology.Pool) int        { return 0 }
 func (p *post) Writable(s *Session)                 { s.Dirty = true }

@@ -5,7 +5,6 @@ import (
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/topology"
-	"github.com/cashew-proxy/cashew/internal/upstream"
 )
 
 // clientSide is the engine as client sessions see it.
@@ -35,15 +34,6 @@ func (o clientSide) Send(s *downstream.Session, server int, t message.Ticket, b 
 	return err
 }
 
-// connOf is the connection to a server that the client is tied to.
-func (e *Engine) connOf(s *downstream.Session, server int) *upstream.Conn {
-	conns := e.pools[s.Pool.Index].lanes[server].conns
-	if len(conns) > 1 {
-		return conns[int(s.Turn)%len(conns)]
-	}
-	return conns[0]
-}
-
 func (o clientSide) Judged(s *downstream.Session, server int) bool {
 	if server < 0 {
 		return false
@@ -59,11 +49,11 @@ func (o clientSide) Judged(s *downstream.Session, server int) bool {
 // AnyServer prefers servers that are connected, and takes turns among them.
 func (o clientSide) AnyServer(p *topology.Pool) int {
 	state := &o.e.pools[p.Index]
-	n := len(state.lanes)
+	n := len(state.servers)
 	state.turn++
 	for i := range n {
 		server := (state.turn + i) % n
-		if state.lanes[server].conns[0].Ready() {
+		if state.servers[server].lanes[0][0].Ready() {
 			return server
 		}
 	}

@@ -62,9 +62,12 @@ type Engine struct {
 	pools    []poolState
 	sessions []*downstream.Session // free list
 	clients  int
+	numbered uint64 // clients ever
 
 	dirty  []message.ConnID // with output, or an end to meet
 	listed []message.ConnID // the list that the last Turn returned
+
+	spareLanes bool // some lane is not its pool's own
 
 	awakened []message.ConnID // clients that stopped at a request and are to go on
 
@@ -87,16 +90,12 @@ type slot struct {
 type poolState struct {
 	counters *stats.Block
 	clients  int
-	lanes    []lane // by server index
-	accepted uint32 // clients ever
-	turn     int    // where AnyServer goes on
-}
-
-// lane is a worker's connections to one server of one pool. A client, not a request, is tied to one
-// of them, so that its requests to a server stay in order.
-type lane struct {
-	counters *stats.Block
-	conns    []*upstream.Conn
+	servers  []serverState  // by index
+	kinds    []message.Lane // of lanes in use, by number
+	accepted uint32         // clients ever
+	turn     int            // where AnyServer goes on
+	// lacksRESP3: some server has refused it.
+	lacksRESP3 bool
 }
 
 // New returns an engine for the snapshot's pools. seed is for the random distribution.
@@ -109,14 +108,12 @@ func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, co
 	e := &Engine{host: host, observer: observer, snapshot: s}
 	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed), MemoryLimit: s.MemoryLimit}
 	for i, p := range s.Pools {
-		state := poolState{counters: counters.Pools[i]}
+		state := poolState{counters: counters.Pools[i], kinds: []message.Lane{own(p)}}
 		state.counters.Add(stats.ClientsClosed, state.counters.Local(stats.ClientsAccepted)-state.counters.Local(stats.ClientsClosed))
 		for k, server := range p.Servers {
-			l := lane{counters: counters.Servers[i][k]}
-			for range max(p.ServerConnections, 1) {
-				l.conns = append(l.conns, upstream.New(serverSide{e}, &e.pool, server, &p.Settings, l.counters))
-			}
-			state.lanes = append(state.lanes, l)
+			one := serverState{counters: counters.Servers[i][k]}
+			one.lanes = []lane{e.newLane(p, &one, server, own(p))}
+			state.servers = append(state.servers, one)
 		}
 		e.pools = append(e.pools, state)
 	}
@@ -131,10 +128,10 @@ func (e *Engine) Start(now clock.Instant) {
 		if !p.Preconnect {
 			continue
 		}
-		for _, l := range e.pools[i].lanes {
-			for _, c := range l.conns {
+		for k := range e.pools[i].servers {
+			e.pools[i].servers[k].each(func(c *upstream.Conn) {
 				_ = c.Open(now) // nothing has failed yet: it dials
-			}
+			})
 		}
 	}
 }
@@ -195,6 +192,8 @@ func (e *Engine) Accept(now clock.Instant, listener int, peer netip.AddrPort) me
 	e.clients++
 	slot.client.Open(&e.desk, id, p, state.counters, refusal)
 	slot.client.Turn = state.accepted
+	e.numbered++
+	slot.client.Number = e.numbered
 	state.accepted++
 	if e.draining {
 		slot.client.Drain()
@@ -223,7 +222,7 @@ func (e *Engine) Space(id message.ConnID, scratch []byte) []byte {
 	}
 }
 
-// Received takes bytes that were read to where Space said. It keeps none of scratch.
+// Received takes bytes that were read to where Space said. It keeps none of scratch, but may overwrite them.
 func (e *Engine) Received(now clock.Instant, id message.ConnID, in []byte) {
 	e.begin(now)
 	switch s := e.find(id); {
@@ -315,9 +314,7 @@ func (e *Engine) Verdict(now clock.Instant, s *topology.Snapshot, pool, server i
 	if s != e.snapshot {
 		e.apply(s)
 	}
-	for _, c := range e.pools[pool].lanes[server].conns {
-		c.Verdict()
-	}
+	e.pools[pool].servers[server].each((*upstream.Conn).Verdict)
 }
 
 // goOn has clients go on that stopped at a request. It may make others stop, and those go on in the next
@@ -336,10 +333,10 @@ func (e *Engine) goOn() {
 func (e *Engine) apply(s *topology.Snapshot) {
 	for i, p := range s.Pools {
 		for k, server := range p.Servers {
-			for _, c := range e.pools[i].lanes[k].conns {
+			e.pools[i].servers[k].each(func(c *upstream.Conn) {
 				c.Apply(server, &p.Settings)
 				c.Reopen()
-			}
+			})
 		}
 	}
 	for i := range e.slots {
@@ -353,8 +350,8 @@ func (e *Engine) apply(s *topology.Snapshot) {
 func (e *Engine) publish() {
 	for i := range e.pools {
 		e.pools[i].counters.Publish()
-		for k := range e.pools[i].lanes {
-			e.pools[i].lanes[k].counters.Publish()
+		for k := range e.pools[i].servers {
+			e.pools[i].servers[k].counters.Publish()
 		}
 	}
 }
@@ -378,13 +375,7 @@ func (e *Engine) Shutdown(now clock.Instant) {
 			e.closeClient(s.client.ID, s)
 		}
 	}
-	for i := range e.pools {
-		for _, l := range e.pools[i].lanes {
-			for _, c := range l.conns {
-				c.Close(now, message.ErrShutdown)
-			}
-		}
-	}
+	e.eachConn(func(c *upstream.Conn) { c.Close(now, message.ErrShutdown) })
 }
 
 // Clients is the number of client connections.

@@ -25,7 +25,7 @@ func (idle) Recovered(*topology.Pool, *topology.Server)                      {}
 func TestWaitersThatHaveGoneAreForgotten(t *testing.T) {
 	p := &topology.Pool{Name: "pool", Servers: []*topology.Server{{Pool: "pool", Name: "s"}}}
 	e := New(idle{}, idle{}, &topology.Snapshot{Pools: []*topology.Pool{p}}, 1)
-	c := e.pools[0].lanes[0].conns[0]
+	c := e.pools[0].servers[0].lanes[0][0]
 	wait := func() message.ConnID {
 		id := e.Accept(1, 0, netip.AddrPort{})
 		e.holdForServer(e.find(id).client, c)

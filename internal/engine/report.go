@@ -3,6 +3,7 @@ package engine
 import (
 	"github.com/cashew-proxy/cashew/internal/stats"
 	"github.com/cashew-proxy/cashew/internal/topology"
+	"github.com/cashew-proxy/cashew/internal/upstream"
 )
 
 // Counters are those of the snapshot's pools and their servers, by index. They outlive an engine
@@ -34,22 +35,22 @@ func (e *Engine) PoolCounters(pool int) *stats.Block { return e.pools[pool].coun
 
 // ServerCounters returns the counters of one server of a pool.
 func (e *Engine) ServerCounters(pool, server int) *stats.Block {
-	return e.pools[pool].lanes[server].counters
+	return e.pools[pool].servers[server].counters
 }
 
 // Gauge sets the gauges of all servers, for somebody who is about to read them.
 func (e *Engine) Gauge() {
 	for i := range e.pools {
-		for k := range e.pools[i].lanes {
-			e.pools[i].lanes[k].gauge()
+		for k := range e.pools[i].servers {
+			e.pools[i].servers[k].gauge()
 		}
 	}
 }
 
-func (l *lane) gauge() {
+func (s *serverState) gauge() {
 	var connections, connecting, queued, inFlight uint64
 	var queuedBytes, inFlightBytes int64
-	for _, c := range l.conns {
+	s.each(func(c *upstream.Conn) {
 		load := c.Load()
 		if load.Connected {
 			connections++
@@ -61,11 +62,11 @@ func (l *lane) gauge() {
 		inFlight += uint64(load.InFlight)
 		queuedBytes += load.QueuedBytes
 		inFlightBytes += load.InFlightBytes
-	}
-	l.counters.Set(stats.ServerConnections, connections)
-	l.counters.Set(stats.ServerConnecting, connecting)
-	l.counters.Set(stats.ServerQueued, queued)
-	l.counters.Set(stats.ServerQueuedBytes, uint64(queuedBytes))
-	l.counters.Set(stats.ServerInFlight, inFlight)
-	l.counters.Set(stats.ServerInFlightBytes, uint64(inFlightBytes))
+	})
+	s.counters.Set(stats.ServerConnections, connections)
+	s.counters.Set(stats.ServerConnecting, connecting)
+	s.counters.Set(stats.ServerQueued, queued)
+	s.counters.Set(stats.ServerQueuedBytes, uint64(queuedBytes))
+	s.counters.Set(stats.ServerInFlight, inFlight)
+	s.counters.Set(stats.ServerInFlightBytes, uint64(inFlightBytes))
 }

@@ -92,6 +92,8 @@ func (o serverSide) Failed(c *upstream.Conn, e upstream.Event, err error) {
 
 func (o serverSide) Recovered(c *upstream.Conn) { o.e.observer.Recovered(o.poolOf(c), c.Server) }
 
+func (o serverSide) LacksRESP3(c *upstream.Conn) { o.e.pools[o.poolOf(c).Index].lacksRESP3 = true }
+
 func (o serverSide) Settled(c *upstream.Conn) { o.e.resume(c) }
 
 func (o serverSide) poolOf(c *upstream.Conn) *topology.Pool {

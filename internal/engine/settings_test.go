@@ -22,7 +22,7 @@ func snapshot(t testing.TB, line string) *topology.Snapshot {
 	t.Helper()
 	p := &topology.Pool{Name: "pool", Distribution: ring.Modula}
 	s := &topology.Snapshot{Epoch: 1, Pools: []*topology.Pool{p}}
-	p.Protocol, p.ServerConnections = topology.Redis, 1
+	p.Protocol, p.ServerConnections, p.Databases = topology.Redis, 1, 16
 	p.Limits = topology.Limits{
 		RequestBytes: 512 << 20, Arguments: 1 << 20, InlineBytes: 64 << 10, Nesting: 8,
 		ClientOutput: 4 << 20, ServerQueue: 8 << 20,

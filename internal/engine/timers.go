@@ -90,7 +90,7 @@ const trimEvery = clock.Instant(1e9)
 // trim gives back what was not needed for a while, about once a second as long as there is anything.
 func (e *Engine) trim() {
 	if e.nextTrim == 0 {
-		if e.pool.Free() > 0 {
+		if e.pool.Free() > 0 || e.spareLanes {
 			e.nextTrim = e.now + trimEvery
 		}
 		return
@@ -100,14 +100,9 @@ func (e *Engine) trim() {
 	}
 	e.nextTrim = 0
 	e.pool.Trim()
-	for i := range e.pools {
-		for _, l := range e.pools[i].lanes {
-			for _, c := range l.conns {
-				c.Trim()
-			}
-		}
-	}
-	if e.pool.Free() > 0 {
+	e.eachConn((*upstream.Conn).Trim)
+	e.retireLanes()
+	if e.pool.Free() > 0 || e.spareLanes {
 		e.nextTrim = e.now + trimEvery
 	}
 }

@@ -54,7 +54,7 @@ type Handler interface {
 	// of which at most 256 KiB are used in one turn. Nothing at all means scratch.
 	Space(id message.ConnID, scratch []byte) []byte
 	// Received hands over the bytes read, the beginning of what Space returned. If that was scratch,
-	// nothing of it may be kept.
+	// nothing of it may be kept; it may be overwritten.
 	Received(now clock.Instant, id message.ConnID, in []byte)
 	// Lost tells that nothing more will be received. A nil error is the peer's FIN: output is still
 	// sent, and the handler closes the connection when it has no more. Any other error, a SysError,

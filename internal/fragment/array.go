@@ -34,8 +34,12 @@ func appendArray(g *Group, dst []byte) []byte {
 	return dst
 }
 
-// element returns the place behind the bulk string or nil at b[i:], 0 if there is none.
+// element returns the place behind the bulk string or nil at b[i:], 0 if there is none. RESP3 has a nil of its
+// own.
 func element(b []byte, i int) int {
+	if i+3 <= len(b) && b[i] == '_' {
+		return i + 3
+	}
 	size, next := header(b, i, '$')
 	switch {
 	case next == 0:

@@ -193,3 +193,36 @@ func (op Op) Miss() string {
 	}
 	return ""
 }
+
+// Echoes says that a server repeats words of the request even if it lacks what the request reads.
+func (r *Request) Echoes(b []byte) bool {
+	if r.Op != MetaGet {
+		return false
+	}
+	for _, flag := range r.Tokens[2:] {
+		if c := b[flag.Off]; c == 'O' || c == 'k' || c == 'b' {
+			return true
+		}
+	}
+	return false
+}
+
+// AppendMiss appends the reply of a server that lacks what a MetaGet reads, with the words that it repeats in
+// the order of the request b.
+func (r *Request) AppendMiss(dst, b []byte) []byte {
+	dst = append(dst, "EN"...)
+	for _, flag := range r.Tokens[2:] {
+		word := b[flag.Off : flag.Off+flag.Len]
+		switch word[0] {
+		case 'O':
+			dst = append(append(dst, ' '), word...)
+		case 'k':
+			key := r.Tokens[1]
+			dst = append(append(dst, " k"...), b[key.Off:key.Off+key.Len]...)
+			if r.Base64 {
+				dst = append(dst, " b"...)
+			}
+		}
+	}
+	return append(dst, "\r\n"...)
+}

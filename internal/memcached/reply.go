@@ -114,7 +114,7 @@ func (p *ReplyParser) first(b []byte, i int) (int, bool) {
 	for ; i < len(b); i++ {
 		c := b[i]
 		if c != ' ' && c != '\r' {
-			if int(p.n) == len(p.word) || c < ' ' {
+			if int(p.n) == len(p.word) || c < ' ' { // a line that ends with LF alone would be waited for, for ever
 				return i, false
 			}
 			p.word[p.n] = c

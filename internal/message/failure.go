@@ -23,6 +23,8 @@ var (
 	ErrQueueFull = &Failure{"server queue is full"}
 	// ErrMemory: the worker buffers memory_limit bytes.
 	ErrMemory = &Failure{"proxy memory limit reached"}
+	// ErrUnused: nobody has needed the connection for a while.
+	ErrUnused = &Failure{"not used"}
 	// ErrShutdown: the proxy ends.
 	ErrShutdown = &Failure{"proxy is shutting down"}
 )

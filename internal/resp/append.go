@@ -12,6 +12,40 @@ func AppendBulk(dst, b []byte) []byte {
 	return append(dst, '\r', '\n')
 }
 
+// AppendBulkString appends s as a bulk string.
+func AppendBulkString(dst []byte, s string) []byte {
+	dst = appendHeader(dst, '$', len(s))
+	dst = append(dst, s...)
+	return append(dst, '\r', '\n')
+}
+
+// AppendMap appends the header of a map of n pairs, which RESP2 has as an array of twice as many elements.
+func AppendMap(dst []byte, n int, resp3 bool) []byte {
+	if resp3 {
+		return appendHeader(dst, '%', n)
+	}
+	return AppendArray(dst, 2*n)
+}
+
+// AppendVerbatim appends text for people, which RESP2 has as a bulk string.
+func AppendVerbatim(dst []byte, text string, resp3 bool) []byte {
+	if !resp3 {
+		return AppendBulkString(dst, text)
+	}
+	dst = appendHeader(dst, '=', len(text)+len("txt:"))
+	dst = append(dst, "txt:"...)
+	dst = append(dst, text...)
+	return append(dst, '\r', '\n')
+}
+
+// AppendNull appends the null of the protocol.
+func AppendNull(dst []byte, resp3 bool) []byte {
+	if resp3 {
+		return append(dst, "_\r\n"...)
+	}
+	return append(dst, "$-1\r\n"...)
+}
+
 // AppendInt appends an integer reply.
 func AppendInt(dst []byte, n int64) []byte {
 	dst = append(dst, ':')

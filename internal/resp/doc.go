@@ -1,4 +1,4 @@
-// Package resp is the codec of the Redis protocol (RESP2): resumable parsers of requests and of
+// Package resp is the codec of the Redis protocol (RESP2 and RESP3): resumable parsers of requests and of
 // replies, and encoders that append to a buffer. It knows no commands and does no I/O.
 //
 // Parsers are fed bytes as they come, in any chunks, and look at no byte twice. They are

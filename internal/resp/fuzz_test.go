@@ -55,13 +55,16 @@ func identity(t *testing.T, stream []byte, lim *Limits) {
 func FuzzReply(f *testing.F) {
 	for _, s := range []string{
 		"$5\r\nhello\r\n+OK\r\n", "*2\r\n$1\r\na\r\n*1\r\n:1\r\n", "*-1\r\n$-1\r\n", "-ERR x\r\n", "*1\r\n*1\r\n*1\r\n*1\r\n+x\r\n", "%1\r\n", "$-01\r\n",
+		"%1\r\n+a\r\n_\r\n#t\r\n", "|1\r\n+a\r\n,1.5\r\n~1\r\n(12\r\n", "=5\r\ntxt:a\r\n!3\r\nERR\r\n",
 	} {
 		f.Add([]byte(s), uint16(3), uint16(7))
 	}
 	f.Fuzz(func(t *testing.T, stream []byte, a, b uint16) {
-		whole := ends(t, stream)
-		if cut := ends(t, stream, cutsOf(a, b, len(stream))...); !equalInts(cut, whole) {
-			t.Fatalf("cut: %v\nwhole: %v", cut, whole)
+		for _, version := range []int{2, 3} {
+			whole := ends(t, version, stream)
+			if cut := ends(t, version, stream, cutsOf(a, b, len(stream))...); !equalInts(cut, whole) {
+				t.Fatalf("RESP%d: cut: %v\nwhole: %v", version, cut, whole)
+			}
 		}
 	})
 }

@@ -6,6 +6,9 @@ package resp
 type ReplyParser struct {
 	// Nesting is the deepest array within arrays that is accepted.
 	Nesting int
+	// Version is the protocol of the connection, 2 or 3. In 2, which 0 stands for, the types of RESP3 are no
+	// replies. Pushes are none in either: they are asked for by commands that are not forwarded.
+	Version int
 
 	state    replyState
 	kind     byte // of the line being read
@@ -23,6 +26,7 @@ const (
 	inText                      // a status or an error, up to CR
 	atNewline                   // the LF of a line
 	inBulk                      // the bytes of a bulk string and its CRLF
+	atEnd                       // the CR of a null
 )
 
 // Begun says that part of a reply has been seen.
@@ -49,7 +53,7 @@ func (p *ReplyParser) Next(b []byte) (n int, done bool, err error) {
 		switch p.state {
 		case atValue:
 			// Fast path: the usual short values, of which all is there.
-			if end := Short(b[i:]); end > 0 {
+			if end := p.Short(b[i:]); end > 0 {
 				i += end
 				if p.ended() {
 					return i, true, nil
@@ -87,6 +91,12 @@ func (p *ReplyParser) Next(b []byte) (n int, done bool, err error) {
 			if over && p.ended() {
 				return i, true, nil
 			}
+		case atEnd:
+			if b[i] != '\r' {
+				return 0, false, errReply
+			}
+			p.state = atNewline
+			i++
 		case inBulk:
 			if i, err = p.bulk(b, i); err != nil {
 				return 0, false, err
@@ -100,6 +110,14 @@ func (p *ReplyParser) Next(b []byte) (n int, done bool, err error) {
 		}
 	}
 	return i, false, nil
+}
+
+// Short is the function of that name, for the parser's version.
+func (p *ReplyParser) Short(b []byte) int {
+	if p.Version == 3 && len(b) >= 3 && b[0] == '_' && b[1] == '\r' && b[2] == '\n' {
+		return 3
+	}
+	return Short(b)
 }
 
 // Short returns the length on the wire of the reply at the beginning of b if it is one of the usual
@@ -156,6 +174,22 @@ func (p *ReplyParser) begin(c byte) bool {
 	case '+', '-':
 		p.state = inText
 	default:
+		return p.Version == 3 && p.begin3(c)
+	}
+	return true
+}
+
+// begin3 takes a type byte that RESP2 does not have.
+func (p *ReplyParser) begin3(c byte) bool {
+	switch c {
+	case '!', '=', '%', '~', '|':
+		p.state = inNumber
+		p.negative, p.digits, p.value = false, 0, 0
+	case '#', ',', '(':
+		p.state = inText
+	case '_':
+		p.state = atEnd
+	default:
 		return false
 	}
 	return true
@@ -185,11 +219,12 @@ func (p *ReplyParser) number(b []byte, i int) (int, error) {
 // line is called when a header line has ended; over means that the value ended with it.
 func (p *ReplyParser) line() (over bool, err error) {
 	p.state = atValue
-	if p.kind != '$' && p.kind != '*' {
+	switch p.kind {
+	case '+', '-', ':', '#', ',', '(', '_':
 		return true, nil
 	}
 	if p.negative {
-		if p.value != 1 {
+		if p.value != 1 || p.kind != '$' && p.kind != '*' {
 			return false, errReply
 		}
 		return true, nil // nil
@@ -197,10 +232,15 @@ func (p *ReplyParser) line() (over bool, err error) {
 	if p.value < 0 || p.value > 1<<40 {
 		return false, errReply
 	}
-	if p.kind == '$' {
+	switch p.kind {
+	case '$', '!', '=':
 		p.state = inBulk
 		p.value += 2
 		return false, nil
+	case '%':
+		p.value *= 2
+	case '|': // attributes are pairs before a value, and count with it as one
+		p.value = 2*p.value + 1
 	}
 	if p.value == 0 {
 		return true, nil

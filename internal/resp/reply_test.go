@@ -7,9 +7,9 @@ import (
 
 // ends returns where the replies of a stream end, fed in pieces that end at the cuts. -1 at the end
 // stands for an error, -2 for a reply that is not whole.
-func ends(t testing.TB, stream []byte, cuts ...int) (at []int) {
+func ends(t testing.TB, version int, stream []byte, cuts ...int) (at []int) {
 	t.Helper()
-	p := ReplyParser{Nesting: 3}
+	p := ReplyParser{Nesting: 3, Version: version}
 	start := 0
 	for _, cut := range append(cuts, len(stream)) {
 		for start < cut {
@@ -54,6 +54,7 @@ func TestReplies(t *testing.T) {
 		stream []string // whole replies
 		rest   string   // what follows them
 		end    int      // 0, or as ends says
+		resp3  bool     // the connection's protocol is RESP3
 	}{
 		{stream: []string{"+OK\r\n", "-ERR no\r\n", ":-5\r\n", ":0\r\n", "$-1\r\n", "*-1\r\n", "*0\r\n", "$0\r\n\r\n", "+\r\n"}},
 		{stream: []string{"$3\r\na\r\n\r\n", "$11\r\n\r\n*1\r\n$5\r\n+\r\n", "$120\r\n" + long + "\r\n", "$05\r\nhello\r\n"}},
@@ -82,8 +83,24 @@ func TestReplies(t *testing.T) {
 		{rest: "+a\n", end: -1},
 		{rest: "+a\rb", end: -1},
 		{rest: "*1\r\n*1\r\n*1\r\n*1\r\n+deep\r\n", end: -1},
+		{resp3: true, stream: []string{"_\r\n", "#t\r\n", ",1.5e10\r\n", ",inf\r\n", "(123456789012345678901234567890\r\n", "+OK\r\n", "$-1\r\n"}},
+		{resp3: true, stream: []string{"!5\r\nERR x\r\n", "=7\r\ntxt:a\r\n\r\n", "%2\r\n+a\r\n:1\r\n+b\r\n*1\r\n_\r\n", "~3\r\n:1\r\n:2\r\n:3\r\n", "%0\r\n", "~0\r\n"}},
+		{resp3: true, stream: []string{"|1\r\n+ttl\r\n:5\r\n$1\r\nv\r\n", "*2\r\n|1\r\n+a\r\n+b\r\n_\r\n:2\r\n", "|0\r\n+OK\r\n"}},
+		{resp3: true, rest: "|1\r\n+ttl\r\n:5\r\n", end: -2},
+		{resp3: true, rest: "%1\r\n+a\r\n", end: -2},
+		{resp3: true, rest: "_", end: -2},
+		{resp3: true, rest: "_x\r\n", end: -1},
+		{resp3: true, rest: "_\rx", end: -1},
+		{resp3: true, rest: ">2\r\n+invalidate\r\n_\r\n", end: -1},
+		{resp3: true, rest: "%-1\r\n", end: -1},
+		{resp3: true, rest: "=-1\r\n", end: -1},
+		{resp3: true, rest: "$?\r\n", end: -1},
+		{resp3: true, rest: "%1\r\n%1\r\n%1\r\n%1\r\n", end: -1},
 	} {
-		stream := strings.Join(c.stream, "")
+		stream, version := strings.Join(c.stream, ""), 2
+		if c.resp3 {
+			version = 3
+		}
 		var want []int
 		n := 0
 		for _, s := range c.stream {
@@ -95,7 +112,7 @@ func TestReplies(t *testing.T) {
 		}
 		stream += c.rest
 		check := func(cuts ...int) {
-			if got := ends(t, []byte(stream), cuts...); !equalInts(got, want) {
+			if got := ends(t, version, []byte(stream), cuts...); !equalInts(got, want) {
 				t.Fatalf("%q cut at %v: %v, want %v", stream, cuts, got, want)
 			}
 		}

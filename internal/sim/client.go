@@ -24,7 +24,10 @@ type client struct {
 	recv    queue
 	need    int      // bytes of recv with which it is worth looking for a reply
 	waiting []expect // oldest first
+	owed    int      // of which so many are sure to get a reply
+	errors  int      // seen since it was last certain whose replies come: see memcached.pick
 	model   map[string]*cell
+	wrote   map[string]uint64 // unique numbers, by key
 
 	pause     clock.Instant // it asks nothing until then
 	stalled   clock.Instant // it reads nothing until then
@@ -36,7 +39,7 @@ type client struct {
 func (w *world) newClient(seat, requests int) *client {
 	c := &client{
 		w: w, seat: seat, number: w.people, prefix: "c" + itoa(w.people) + ":", left: requests,
-		rng: rand.New(rand.NewPCG(w.cfg.Seed, 1000+uint64(w.people))), model: map[string]*cell{},
+		rng: rand.New(rand.NewPCG(w.cfg.Seed, 1000+uint64(w.people))), model: map[string]*cell{}, wrote: map[string]uint64{},
 		authed: w.cfg.Auth == "",
 	}
 	w.people++
@@ -69,7 +72,7 @@ func (c *client) step() {
 
 // mayAsk says whether the client could make a request now.
 func (c *client) mayAsk() bool {
-	return c.left > 0 && !c.ending && !c.halfClose && len(c.waiting) < c.w.cfg.Window
+	return c.left > 0 && !c.ending && !c.halfClose && c.owed < c.w.cfg.Window
 }
 
 // write moves bytes to the socket.
@@ -111,7 +114,7 @@ func (c *client) read() {
 // replies checks every whole reply that has come.
 func (c *client) replies() {
 	for c.recv.size() > 0 && c.recv.size() >= c.need {
-		end, v := scanReply(c.recv.bytes(), 0)
+		end, v := c.w.dialect.scanReply(c.recv.bytes())
 		switch v {
 		case unfinished:
 			c.need = end
@@ -121,13 +124,16 @@ func (c *client) replies() {
 			return
 		}
 		reply := c.recv.bytes()[:end]
-		if len(c.waiting) == 0 {
-			c.fail("got a reply to nothing: %s", short(reply))
-			return
+		if i := c.w.dialect.pick(c, reply); i >= 0 {
+			c.check(&c.waiting[i], reply)
+			for k := range i + 1 {
+				if c.waiting[k].silence == loud {
+					c.owed--
+				}
+				c.waiting[k] = expect{}
+			}
+			c.waiting = c.waiting[i+1:]
 		}
-		c.check(&c.waiting[0], reply)
-		c.waiting[0] = expect{}
-		c.waiting = c.waiting[1:]
 		c.recv.drop(end)
 		c.need = 0
 	}
@@ -140,15 +146,15 @@ func (c *client) closedByProxy() {
 	c.end()
 	switch {
 	case w.draining:
-		w.result.Dropped += len(c.waiting)
+		w.result.Dropped += c.owed
 		if c.recv.size() > 0 && !w.mayCut() {
 			c.fail("was closed in the middle of a reply")
 		}
 		return
-	case c.ending && len(c.waiting) == 0 && c.recv.size() == 0:
+	case c.ending && c.owed == 0 && c.recv.size() == 0:
 		return
 	case w.strict || !w.mayCut():
-		c.fail("was closed with %d requests unanswered and %d bytes of a reply", len(c.waiting), c.recv.size())
+		c.fail("was closed with %d requests unanswered and %d bytes of a reply", c.owed, c.recv.size())
 	}
 	w.result.Cut++
 	c.left = max(left-1, 0)
@@ -171,6 +177,7 @@ func (c *client) reset() {
 
 func (c *client) end() {
 	c.over = true
+	c.w.result.Answers += len(c.waiting) - c.owed // they were answered with silence to the end
 	c.pipe.done = true
 	c.w.busy = true
 	c.model = nil

@@ -36,8 +36,6 @@ var (
 	errPipe    = &message.Failure{Text: "Broken pipe"}
 )
 
-const loadingReply = "-LOADING Redis is loading the dataset in memory\r\n"
-
 // inject lets something go wrong now and then.
 func (w *world) inject() {
 	if !w.stormy || !oneIn(w.rng, w.cfg.FaultOnce) {
@@ -81,6 +79,7 @@ func (w *world) spell() clock.Instant {
 }
 
 func (w *world) injectServer(f Fault, s *server) {
+	s.hurt = true
 	switch f {
 	case Kill:
 		w.excuse(errRefused, errReset, errPipe, message.ErrEOF)

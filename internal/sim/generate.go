@@ -10,7 +10,7 @@ func (c *client) generate() {
 	for n := draw(c.w.rng, c.w.cfg.Window); n > 0 && c.mayAsk(); n-- {
 		c.left--
 		c.made++
-		c.request()
+		c.w.dialect.request(c)
 		c.w.busy = true
 	}
 }
@@ -27,7 +27,19 @@ func (c *client) ask(e expect) {
 	if !c.authed && e.name != "AUTH" && e.name != "QUIT" && !e.odd {
 		e.kind, e.remote, e.exact = exactly, false, "-NOAUTH Authentication required\r\n"
 	}
+	c.await(e)
+}
+
+// await notes what is expected of a request that is on its way.
+func (c *client) await(e expect) {
 	c.w.result.Requests++
+	if e.kind == single && e.key == "" {
+		e.key = e.args[1]
+	}
+	if e.silence == loud {
+		c.owed++
+	}
+	e.flushed = c.w.flushed
 	c.waiting = append(c.waiting, e)
 }
 
@@ -105,7 +117,7 @@ func (c *client) fresh() string {
 }
 
 // filler is what would mislead a proxy that looks at the insides of values.
-var filler = "...\r\n$3\r\n+OK\r\n-ERR unknown\r\n*2\r\n" + strings.Repeat("~", 200)
+var filler = "...\r\n$3\r\n+OK\r\n-ERR unknown\r\n*2\r\nEND\r\nHD q\r\nVALUE a 0 1\r\nSERVER_ERROR no\r\n" + strings.Repeat("~", 200)
 
 // keyed is a command with one key.
 func (c *client) keyed() {
@@ -275,8 +287,7 @@ func (c *client) last() {
 	} else {
 		c.send.b = append(c.send.b, "*2\r\n$3\r\nGET\r\n+PING\r\n"...)
 		e := expect{kind: exactly, exact: "-ERR Protocol error: expected '$', got '+'\r\n", args: []string{"(malformed)"}}
-		c.waiting = append(c.waiting, e)
-		c.w.result.Requests++
+		c.await(e)
 	}
 	c.ending = true
 	if oneIn(c.rng, 2) {

@@ -32,26 +32,33 @@ func TestAnswersDoNotDependOn(t *testing.T) {
 		"small socket buffers":      func(c *Config) { c.Buffer = 64 },
 		"the order of events":       func(c *Config) { c.Window = 1 },
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for seed := uint64(1); seed <= 5; seed++ {
-				one := small(seed)
-				one.Servers, one.Plain, one.Keep = 1, true, true
-				other := one
-				change(&other)
-				one.Requests = other.Requests
-				a, errA := Run(one)
-				b, errB := Run(other)
-				if errA != nil || errB != nil {
-					t.Fatal(errA, errB)
+		for protocol, speak := range protocols {
+			t.Run(name+"/"+protocol, func(t *testing.T) {
+				t.Parallel()
+				for seed := uint64(1); seed <= 5; seed++ {
+					one := small(seed)
+					speak(&one)
+					one.Servers, one.Plain, one.Keep = 1, true, true
+					sameAnswers(t, one, change)
 				}
-				for i := range a.Received {
-					if !bytes.Equal(a.Received[i], b.Received[i]) {
-						t.Errorf("seed %d: client %d got other bytes: %s", seed, i, firstDifference(a.Received[i], b.Received[i]))
-					}
-				}
-			}
-		})
+			})
+		}
+	}
+}
+
+func sameAnswers(t *testing.T, one Config, change func(*Config)) {
+	other := one
+	change(&other)
+	one.Requests = other.Requests
+	a, errA := Run(one)
+	b, errB := Run(other)
+	if errA != nil || errB != nil {
+		t.Fatal(errA, errB)
+	}
+	for i := range a.Received {
+		if !bytes.Equal(a.Received[i], b.Received[i]) {
+			t.Errorf("seed %d: client %d got other bytes: %s", one.Seed, i, firstDifference(a.Received[i], b.Received[i]))
+		}
 	}
 }
 

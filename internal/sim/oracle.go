@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/message"
 )
 
 // expect is a request that waits for its reply, and how to judge it. It is judged against the
@@ -15,8 +16,22 @@ type expect struct {
 	odd    bool // is answered even before authentication
 	name   string
 	args   []string
+	key    string // if it is a single one
 	exact  string
+
+	silence silence
+	token   string // an opaque word that its reply repeats: see memcached.pick
+	flushed int    // the world's when it was sent
 }
+
+// silence is whether a request has a reply.
+type silence uint8
+
+const (
+	loud       silence = iota
+	unlessNews         // only if it says something: memcached's flag q
+	never              // memcached's noreply
+)
 
 type expectation uint8
 
@@ -27,12 +42,16 @@ const (
 	pairs                      // MSET of private keys
 	sum                        // DEL, EXISTS and their like of private keys
 	common                     // GET or SET of a shared key
+	values                     // memcached's get and its like of private keys
+	flush                      // memcached's flush_all
+	numbers                    // memcached's stats
 )
 
 // cell is what a private key may hold: one value, unless a write's fate is not known.
 type cell struct {
 	states []value
 	wild   bool // too many to keep
+	seen   int  // so many flushes were over for certain when it was last observed
 }
 
 const mostStates = 48
@@ -42,6 +61,17 @@ func (c *client) cell(key string) *cell {
 	if x == nil {
 		x = &cell{states: []value{{}}}
 		c.model[key] = x
+	}
+	return x
+}
+
+// observe returns a private key's cell for a request that is about to be judged: if somebody has had
+// all keys forgotten since the last one, that may have come in between.
+func (c *client) observe(e *expect, key string) *cell {
+	x := c.cell(key)
+	if c.w.flushes > x.seen && c.w.cfg.FlushAll {
+		x.add(value{})
+		x.seen = e.flushed
 	}
 	return x
 }
@@ -87,21 +117,37 @@ func (c *client) check(e *expect, reply []byte) {
 	if c.w.cfg.Trace {
 		c.w.log("reply client%d %s to %s", c.number, short(reply), e.show())
 	}
+	if e.kind == single && c.w.dialect.missed(reply) && c.missExcused(c.w.owner(e.key)) {
+		c.doubt(e) // it says nothing of the key
+		if c.cell(e.key).certain() {
+			c.w.result.Errors++
+			c.rest()
+		} else {
+			c.w.result.Answers++
+		}
+		return
+	}
 	want := c.judge(e, reply)
 	if want == "" {
 		c.w.result.Answers++
 		return
 	}
-	if reply[0] == '-' && e.remote && c.excused(e, reply) {
-		c.w.result.Errors++
-		return
-	}
-	if c.w.cfg.MemoryLimit > 0 && string(reply) == "-ERR proxy memory limit reached\r\n" {
-		c.w.result.Errors++
+	text, failed := c.w.dialect.failure(reply)
+	switch loading := string(reply) == c.w.dialect.loading(); {
+	case e.remote && c.excused(reply) && !c.missPromised(e, text):
+		if !loading || e.kind != single { // of several servers some may have done their part
+			c.doubt(e)
+		}
+		if !loading {
+			c.rest()
+		}
+	case failed && c.w.cfg.MemoryLimit > 0 && text == message.ErrMemory.Text:
 		c.doubt(e)
+	default:
+		c.fail("got %s to %s, want %s", short(reply), e.show(), want)
 		return
 	}
-	c.fail("got %s to %s, want %s", short(reply), e.show(), want)
+	c.w.result.Errors++
 }
 
 func (e *expect) show() string {
@@ -112,47 +158,57 @@ func (e *expect) show() string {
 	return s
 }
 
-// excused says whether a fault explains the error, and makes the model doubt what was written.
-func (c *client) excused(e *expect, reply []byte) bool {
+// excused says whether a fault explains the error.
+func (c *client) excused(reply []byte) bool {
 	w := c.w
-	if string(reply) == loadingReply {
-		if e.kind != single {
-			c.doubt(e)
-		}
-		return w.gullible && w.cfg.Faults&Loading != 0 && !w.strict
+	if string(reply) == w.dialect.loading() {
+		return w.mayLoad()
 	}
-	text := string(bytes.TrimSuffix(bytes.TrimPrefix(reply, []byte("-ERR ")), []byte("\r\n")))
-	if !w.excused[text] {
+	text, failed := w.dialect.failure(reply)
+	if !failed || !w.excused[text] {
 		return false
 	}
-	bound := text == "server queue is full" || text == "proxy memory limit reached"
-	if w.strict && !bound {
-		return false
-	}
-	c.doubt(e)
-	c.pause = w.now + clock.Instant(w.rng.Int64N(50e6)) // a connection is not tried again at once
-	return true
+	return !w.strict || text == message.ErrQueueFull.Text || text == message.ErrMemory.Text
 }
+
+// mayLoad says that a server may refuse a request for now.
+func (w *world) mayLoad() bool { return w.gullible && w.cfg.Faults&Loading != 0 && !w.strict }
+
+// mayFail says that a request to a server, or to any if it is negative, may have failed without its
+// client's being told. Where requests can be late or refused it may be any server's, else only that of one
+// that something has happened to.
+func (w *world) mayFail(server int) bool {
+	if w.cfg.Limits.ServerQueue < DefaultLimits().ServerQueue {
+		return true
+	}
+	if w.strict || len(w.excused) == 0 {
+		return false
+	}
+	return server < 0 || w.cfg.Timeout > 0 || w.cfg.MemoryLimit > 0 || w.servers[server].hurt
+}
+
+// missPromised says that a request should not have heard of this failure.
+func (c *client) missPromised(e *expect, text string) bool {
+	reads := e.kind == values || e.kind == single && e.name == "mg" || e.kind == common && e.name == "get"
+	return c.w.cfg.MissOnFailure && reads && c.w.excused[text] && text != message.ErrMemory.Text
+}
+
+// missExcused says that a miss may stand for a server that failed, or for any if it is negative.
+func (c *client) missExcused(server int) bool { return c.w.cfg.MissOnFailure && c.w.mayFail(server) }
+
+// rest lets the client ask nothing for a moment: a connection is not tried again at once.
+func (c *client) rest() { c.pause = c.w.now + clock.Instant(c.w.rng.Int64N(50e6)) }
 
 // doubt makes room in the model for a request that a server may or may not have done.
 func (c *client) doubt(e *expect) {
-	switch e.kind {
-	case single:
-		x := c.cell(e.args[1])
-		for _, v := range append([]value(nil), x.states...) {
-			_, after := exec(e.name, v, e.args, nil)
-			x.add(after)
-		}
-	case pairs:
-		for i := 1; i+1 < len(e.args); i += 2 {
-			c.cell(e.args[i]).add(value{kind: text, text: e.args[i+1]})
-		}
-	case sum:
-		if e.name == "DEL" || e.name == "UNLINK" {
-			for _, k := range e.args[1:] {
-				c.cell(k).add(value{})
-			}
-		}
+	if e.kind != single {
+		c.w.dialect.doubt(c, e)
+		return
+	}
+	x := c.observe(e, e.key)
+	for _, v := range append([]value(nil), x.states...) {
+		_, after := c.w.dialect.exec(e.name, v, e.args, nil)
+		x.add(after)
 	}
 }
 
@@ -162,46 +218,51 @@ func (c *client) judge(e *expect, reply []byte) string {
 	switch e.kind {
 	case single:
 		return c.judgeSingle(e, reply)
-	case array:
-		return c.judgeArray(e, reply)
-	case sum:
-		return c.judgeSum(e, reply)
-	case common:
-		return c.judgeCommon(e, reply)
-	case pairs:
-		if string(reply) != "+OK\r\n" {
-			return "+OK"
+	case exactly:
+		if string(reply) == e.exact {
+			return ""
 		}
-		for i := 1; i+1 < len(e.args); i += 2 {
-			c.cell(e.args[i]).set(value{kind: text, text: e.args[i+1]})
-		}
-		return ""
+		return short(e.exact)
 	}
-	if string(reply) == e.exact {
-		return ""
-	}
-	return short(e.exact)
+	return c.w.dialect.judge(c, e, reply)
 }
 
 func (c *client) judgeSingle(e *expect, reply []byte) string {
-	x := c.cell(e.args[1])
+	x, d := c.observe(e, e.key), c.w.dialect
 	if x.wild {
-		if e.name == "SET" && string(reply) == "+OK\r\n" {
-			x.set(value{kind: text, text: e.args[2]})
+		if d.overwrites(e) {
+			if out, after := d.exec(e.name, value{}, e.args, nil); bytes.Equal(out, reply) {
+				x.set(after)
+			}
 		}
-		if reply[0] == '-' && string(reply) != wrongType && string(reply) != notInteger {
+		if d.isError(reply) {
 			return "no such error"
 		}
 		return ""
 	}
-	out, n, want := c.w.scratchReply[:0], 0, ""
+	want := ""
+	if c.advance(x, e, func(out []byte) bool {
+		if bytes.Equal(out, reply) {
+			return true
+		}
+		if want == "" {
+			want = short(out)
+		}
+		return false
+	}) {
+		return ""
+	}
+	return want
+}
+
+// advance runs a request on every state of a key and leaves what becomes of those whose reply ok
+// accepts, all of them if it accepts none. It reports whether it accepted one.
+func (c *client) advance(x *cell, e *expect, ok func(out []byte) bool) bool {
+	out, n := c.w.scratchReply[:0], 0
 	for _, v := range x.states {
 		var after value
-		out, after = exec(e.name, v, e.args, out[:0])
-		if !bytes.Equal(out, reply) {
-			if want == "" {
-				want = short(out)
-			}
+		out, after = c.w.dialect.exec(e.name, v, e.args, out[:0])
+		if !ok(out) {
 			continue
 		}
 		x.states[n] = after
@@ -209,16 +270,26 @@ func (c *client) judgeSingle(e *expect, reply []byte) string {
 	}
 	c.w.scratchReply = out[:0]
 	if n == 0 {
-		return want
+		return false
 	}
 	kept := x.states[:n]
 	x.states = x.states[:0:0]
 	if n == 1 {
 		x.states = kept
-		return ""
+		return true
 	}
 	for _, v := range kept {
 		x.add(v)
+	}
+	return true
+}
+
+func (c *client) judgePairs(e *expect, reply []byte) string {
+	if string(reply) != "+OK\r\n" {
+		return "+OK"
+	}
+	for i := 1; i+1 < len(e.args); i += 2 {
+		c.cell(e.args[i]).set(value{kind: text, text: e.args[i+1]})
 	}
 	return ""
 }

@@ -16,6 +16,9 @@ const (
 	ForgetOutput          // a connection with output is not written to
 	StayDeaf              // a paused connection is not read from again
 	LeakBuffer            // a buffer is not given back
+	LoseValue             // a memcached forgets one of several values
+	ShowNoreply           // the reply of a request with noreply is shown
+	ShowMiss              // the miss of a quiet mg is shown
 	sabotages
 )
 
@@ -31,4 +34,23 @@ func (w *world) sabotage(s Sabotage) bool {
 	w.result.Sabotaged = true
 	w.log("SABOTAGE %d", s)
 	return true
+}
+
+// smuggle puts a reply before the next one to a client that was not to be shown.
+func (w *world) smuggle(p *pipe) {
+	c := p.client
+	if c.recv.size() > 0 || p.out.size() > 0 || len(c.waiting) == 0 {
+		return // it must be seen whole
+	}
+	if c.waiting[0].silence == never && w.sabotage(ShowNoreply) {
+		p.out.add([]byte("STORED\r\n"))
+		return
+	}
+	i := 0
+	for i < len(c.waiting)-1 && c.waiting[i].silence == never {
+		i++
+	}
+	if e := &c.waiting[i]; e.silence == unlessNews && e.args[0] == "mg" && w.sabotage(ShowMiss) {
+		p.out.add([]byte("EN " + e.token + "\r\n"))
+	}
 }

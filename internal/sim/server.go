@@ -6,16 +6,17 @@ import (
 	"strings"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
-	"github.com/cashew-proxy/cashew/internal/hashkit"
 	"github.com/cashew-proxy/cashew/internal/message"
 )
 
-// server is a fake Redis server.
+// server is a fake server.
 type server struct {
 	w     *world
 	index int
 	keys  map[string]value
 	links []*link
+
+	hurt bool // a fault has struck it
 
 	// Until when it is what a fault has made of it.
 	down, silent, slow, mute, loading clock.Instant
@@ -88,7 +89,7 @@ func (s *server) serve(l *link, limit int, gone bool) {
 			return
 		}
 		limit--
-		args, end, v := scanRequest(l.in.bytes())
+		args, end, v := w.dialect.scanRequest(l.in.bytes())
 		switch v {
 		case unfinished:
 			l.need = end
@@ -99,8 +100,8 @@ func (s *server) serve(l *link, limit int, gone bool) {
 		}
 		l.in.drop(end)
 		l.need = 0
-		reply := s.execute(l, args)
-		if gone {
+		reply := w.dialect.execute(s, l, args)
+		if gone || reply == nil {
 			continue
 		}
 		s.reply(l, args, reply)
@@ -127,7 +128,7 @@ func (s *server) execute(l *link, args []string) []byte {
 	}
 	s.checkKeys(name, args)
 	if s.w.now < s.loading {
-		return []byte(loadingReply)
+		return []byte(s.w.dialect.loading())
 	}
 	switch name {
 	case "COMMAND":
@@ -206,16 +207,8 @@ func (s *server) checkKeys(name string, args []string) {
 		last = 2
 	}
 	for i := first; i < last; i += step {
-		if owner := s.w.owner(args[i]); owner != s.index {
-			s.w.fail("server %d got key %q, which belongs to server %d: %s", s.index, args[i], owner, short(strings.Join(args, " ")))
-		}
+		s.checkOwner(args[i], args)
 	}
-}
-
-// owner is the server that a key belongs to.
-func (w *world) owner(key string) int {
-	p := w.snapshot.Pools[0]
-	return p.Ring.Pick(hashkit.Hash(p.Hash, p.HashTag, []byte(key)))
 }
 
 func (s *server) sum(name string, keys []string) []byte {
@@ -237,7 +230,7 @@ func (s *server) reply(l *link, args []string, reply []byte) {
 	switch l.trick {
 	case Garbage:
 		l.trick, l.mad = 0, true
-		nonsense := []string{"!\r\n", "*2\r\n+a\r\nb\r\n", "$-5\r\n\r\n", "$3\r\nabcde\r\n", "*1\r\n*1\r\n:1:\r\n", "PONG\r\n", "\r\n"}
+		nonsense := w.dialect.nonsense()
 		l.out.add([]byte(nonsense[w.rng.IntN(len(nonsense))]))
 		return
 	case HalfAnswer:
@@ -249,12 +242,12 @@ func (s *server) reply(l *link, args []string, reply []byte) {
 		return
 	case Surplus:
 		// A reply too many can be told from the reply to the next request only while there is none.
-		_, _, v := scanRequest(l.in.bytes())
+		_, _, v := w.dialect.scanRequest(l.in.bytes())
 		greeted := (w.cfg.Auth == "" || l.authed) && (w.cfg.Database == 0 || l.selected)
 		if v == unfinished && l.pipe.out.size() == 0 && greeted && oneIn(w.rng, 2) {
 			l.trick, l.mad = 0, true
 			l.pipe.plugged = true
-			l.out.add(append(reply, "+surplus\r\n"...))
+			l.out.add(append(reply, w.dialect.surplus()...))
 			return
 		}
 	}
@@ -264,8 +257,7 @@ func (s *server) reply(l *link, args []string, reply []byte) {
 // replyBroken is where servers go wrong in ways that no proxy can notice.
 func (s *server) replyBroken(l *link, args []string, reply []byte) {
 	w := s.w
-	private := len(args) > 1 && !strings.HasPrefix(args[1], "shared") // has one right answer only
-	if l.held == nil && private && w.sabotage(SwapReplies) {
+	if l.held == nil && w.dialect.telling(args) && w.sabotage(SwapReplies) {
 		l.held = reply
 		return
 	}

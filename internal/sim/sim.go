@@ -11,8 +11,9 @@
 // Files: acts.go is the course of a run, world.go the event loop's part (the engine's Host), pipe.go a
 // socket, client.go and generate.go the clients, oracle.go what their replies must be, server.go the
 // servers, value.go what commands do to keys (the servers' and the oracle's common notion), wire.go a
-// codec that shares nothing with the one under test, fault.go what goes wrong, sabotage.go what is
-// broken on purpose to prove that the oracle notices.
+// codec that shares nothing with the one under test, dialect.go what a protocol has to bring along;
+// the files that begin with memcached_ are the same for memcached. fault.go is what goes wrong,
+// sabotage.go what is broken on purpose to prove that the oracle notices.
 package sim
 
 import (
@@ -28,6 +29,10 @@ import (
 // Config says what one run consists of. FromSeed draws one; tests set fields to steer.
 type Config struct {
 	Seed uint64
+
+	Memcached     bool // the protocol, instead of Redis'
+	MissOnFailure bool
+	FlushAll      bool
 
 	Servers           int // at least 1
 	ServerConnections int // per server, at least 1
@@ -162,10 +167,24 @@ func FromSeed(seed uint64, faults bool) Config {
 		c.Window, c.Requests, c.Clients, c.Buffer = 8192, 6000, min(c.Clients, 2), 1<<20
 		c.Chunk = max(c.Chunk, 4<<10)
 	}
+	c.drawProtocol()
 	if faults {
 		c.drawFaults(r)
 	}
 	return c
+}
+
+// drawProtocol makes memcacheds of two fleets in five. It has a generator of its own, so that the others
+// are what they were before there were any.
+func (c *Config) drawProtocol() {
+	r := rand.New(rand.NewPCG(c.Seed, 3))
+	if r.IntN(5) >= 2 {
+		return
+	}
+	c.Memcached = true
+	c.MissOnFailure = oneIn(r, 2)
+	c.FlushAll = oneIn(r, 3)
+	c.Auth, c.User, c.Database = "", "", 0
 }
 
 // drawFaults chooses what goes wrong, how often, and the timeouts that are then needed.
@@ -219,10 +238,13 @@ func newSnapshot(c *Config) *topology.Snapshot {
 	p := &topology.Pool{
 		Name: "sim", Distribution: ring.Ketama, Hash: hashkit.FNV1a_64,
 		Settings: topology.Settings{
-			Protocol: topology.Redis,
-			Timeout:  c.Timeout, ConnectTimeout: c.ConnectTimeout, ServerConnections: c.ServerConnections,
-			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, FirstKey: c.FirstKey, Limits: c.Limits,
+			Protocol: topology.Redis, MissOnFailure: c.MissOnFailure, FlushAll: c.FlushAll,
+			Timeout: c.Timeout, ConnectTimeout: c.ConnectTimeout, ServerConnections: c.ServerConnections,
+			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, Databases: c.Database + 1, FirstKey: c.FirstKey, Limits: c.Limits,
 		},
+	}
+	if c.Memcached {
+		p.Protocol = topology.Memcached
 	}
 	var nodes []ring.Node
 	for i := range c.Servers {

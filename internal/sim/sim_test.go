@@ -80,6 +80,26 @@ func (r *Result) add(s Result) {
 	}
 }
 
+// TestEveryKindOfFleetIsDrawn: a protocol or a setting that no seed has is not tested.
+func TestEveryKindOfFleetIsDrawn(t *testing.T) {
+	const n = 160
+	fleets, misses, flushes := 0, 0, 0
+	for i := range uint64(n) {
+		if c := fleet(2*i + 1); c.Memcached {
+			fleets++
+			if c.MissOnFailure {
+				misses++
+			}
+			if c.FlushAll {
+				flushes++
+			}
+		}
+	}
+	if fleets < n/3 || fleets > n/2 || misses < fleets/3 || flushes < fleets/6 {
+		t.Errorf("of %d fleets %d speak memcached, %d with misses for errors, %d with flush_all", n, fleets, misses, flushes)
+	}
+}
+
 // TestSeedsInPeace: where nothing goes wrong every request gets its own answer.
 func TestSeedsInPeace(t *testing.T) {
 	t.Parallel()

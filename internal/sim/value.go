@@ -15,10 +15,13 @@ type value struct {
 	kind kind
 	text string
 	list []string // newest first
+
+	// Of a memcached: as they stand in requests and replies.
+	flags, ttl string
 }
 
 func (v value) equal(u value) bool {
-	if v.kind != u.kind || v.text != u.text || len(v.list) != len(u.list) {
+	if v.kind != u.kind || v.text != u.text || v.flags != u.flags || v.ttl != u.ttl || len(v.list) != len(u.list) {
 		return false
 	}
 	for i := range v.list {

@@ -22,6 +22,7 @@ type world struct {
 	now      clock.Instant
 	engine   *engine.Engine
 	snapshot *topology.Snapshot
+	dialect  dialect
 
 	pipes   []*pipe // in the order in which they were made
 	byID    map[message.ConnID]*pipe
@@ -29,6 +30,10 @@ type world struct {
 	clients []*client // the present holder of each seat
 	people  int       // clients ever made
 	shared  map[string]map[string]bool
+
+	// Requests to forget everything: how many there were, how many are under way, and how many of the
+	// first ones were over when last none was.
+	flushes, flushing, flushed int
 
 	scratch      []byte
 	scratchReply []byte // of the oracle
@@ -58,6 +63,10 @@ func newWorld(c Config) *world {
 		cfg: c, rng: rand.New(rand.NewPCG(c.Seed, 2)), now: clock.Instant(time.Second),
 		byID: map[message.ConnID]*pipe{}, shared: map[string]map[string]bool{}, excused: map[string]bool{},
 		scratch: make([]byte, 64<<10), snapshot: newSnapshot(&c), stormy: c.Faults != 0, gullible: true,
+	}
+	w.dialect = redis{}
+	if c.Memcached {
+		w.dialect = memcached{}
 	}
 	w.engine = engine.New(w, w, w.snapshot, c.Seed)
 	w.engine.Buffers().Mangle = true
@@ -274,6 +283,9 @@ func (w *world) write(p *pipe, iov [][]byte, n int) {
 		n -= len(b)
 		if w.cfg.Trace && len(b) > 0 {
 			w.log("send %s %s", w.name(p), short(b))
+		}
+		if p.client != nil && len(b) > 0 {
+			w.smuggle(p)
 		}
 		switch {
 		case p.server != nil && p.fin:

@@ -46,7 +46,18 @@ type Pool struct {
 	HashTag      hashkit.Tag
 	Ring         ring.Ring // hash → index in Servers
 
+	// Version is what the servers say that they are, as far as it is known.
+	Version string
+
 	Settings
+}
+
+// ServerVersion is the version that clients are told, in the form that libraries parse.
+func (p *Pool) ServerVersion() string {
+	if p.Version == "" {
+		return "7.0.0"
+	}
+	return p.Version
 }
 
 // Listen is where a pool's clients connect, and how.
@@ -86,9 +97,10 @@ type Settings struct {
 	Preconnect        bool // dial all ServerConnections at start
 	ClientKeepAlive   bool
 
-	Auth     string // password that clients must give, and that servers are given; "" is none
-	User     string // user name that goes with Auth; "" is the server's default user
-	Database int    // database of every server connection
+	Auth      string // password that clients must give, and that servers are given; "" is none
+	User      string // user name that goes with Auth; "" is the server's default user
+	Database  int    // database that clients begin with
+	Databases int    // how many there are: clients may choose any below
 
 	// MissOnFailure has keys of a memcached that failed be missing, instead of an error.
 	MissOnFailure bool

@@ -13,6 +13,7 @@
 package upstream
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
@@ -50,6 +51,8 @@ type Owner interface {
 	Failed(c *Conn, e Event, err error)
 	Recovered(c *Conn)
 	Settled(c *Conn)
+	// LacksRESP3 says that the server has refused the protocol of the connection's lane.
+	LacksRESP3(c *Conn)
 }
 
 // Event is a change in a server connection's life.
@@ -87,6 +90,8 @@ type Conn struct {
 	ID     message.ConnID // of the present socket; 0 while closed
 	Server *topology.Server
 	Dirty  bool // the engine's: has output and is on its list
+	// Lasting connections are kept open where the pool wants that; others are opened for requests.
+	Lasting bool
 
 	// WakeAt is the engine's: the instant for which Wake has been noted, 0 for none.
 	WakeAt clock.Instant
@@ -97,6 +102,7 @@ type Conn struct {
 	owner    Owner
 	pool     *bytebuf.Pool
 	set      *topology.Settings
+	lane     message.Lane
 	counters *stats.Block
 
 	state     state
@@ -133,9 +139,9 @@ type Conn struct {
 	parser  replyParser
 }
 
-// New returns a closed connection.
-func New(owner Owner, pool *bytebuf.Pool, server *topology.Server, set *topology.Settings, counters *stats.Block) *Conn {
-	c := &Conn{owner: owner, pool: pool, counters: counters}
+// New returns a closed connection of a lane.
+func New(owner Owner, pool *bytebuf.Pool, server *topology.Server, set *topology.Settings, lane message.Lane, counters *stats.Block) *Conn {
+	c := &Conn{owner: owner, pool: pool, lane: lane, counters: counters}
 	c.Apply(server, set)
 	return c
 }
@@ -252,27 +258,39 @@ func (c *Conn) Connected(now clock.Instant, err error) {
 	c.owner.Writable(c)
 }
 
-// appendGreeting queues AUTH and SELECT, in this order, and returns how many replies they will have.
+// appendGreeting queues HELLO or AUTH, and SELECT, in this order, and returns how many replies they will have.
 func (c *Conn) appendGreeting() (replies int) {
 	c.greetTail = 0
 	if c.set.Protocol == topology.Memcached {
 		return 0
 	}
-	if c.set.Auth != "" {
-		words := []string{"AUTH", c.set.Auth}
-		if c.set.User != "" {
-			words = []string{"AUTH", c.set.User, c.set.Auth}
-		}
+	if words := c.introduction(); words != nil {
 		c.greet.Append(c.pool, appendCommand(nil, words...))
 		replies++
 	}
-	if c.set.Database != 0 {
-		choice := appendCommand(nil, "SELECT", itoa(c.set.Database))
+	if c.lane.Database != 0 {
+		choice := appendCommand(nil, "SELECT", itoa(c.lane.Database))
 		c.greet.Append(c.pool, choice)
 		c.greetTail = len(choice)
 		replies++
 	}
 	return replies
+}
+
+// introduction is the command that chooses the protocol and tells who connects; nil if neither is needed.
+func (c *Conn) introduction() []string {
+	auth := c.set.Auth != ""
+	switch {
+	case c.lane.RESP3 && auth:
+		return []string{"HELLO", "3", "AUTH", cmp.Or(c.set.User, "default"), c.set.Auth}
+	case c.lane.RESP3:
+		return []string{"HELLO", "3"}
+	case auth && c.set.User != "":
+		return []string{"AUTH", c.set.User, c.set.Auth}
+	case auth:
+		return []string{"AUTH", c.set.Auth}
+	}
+	return nil
 }
 
 func (c *Conn) becomeReady() {

@@ -55,6 +55,7 @@ func (l *log) Wake(_ *Conn, at clock.Instant)     { l.wake = at }
 func (l *log) ServerEvent(*Conn, Event, error)    {}
 func (l *log) Failed(_ *Conn, _ Event, err error) { l.say("failed: %v", err) }
 func (l *log) Recovered(*Conn)                    { l.say("recovered") }
+func (l *log) LacksRESP3(*Conn)                   { l.say("lacks RESP3") }
 func (l *log) Settled(*Conn)                      { l.say("settled") }
 
 // take returns what was said since the last call.
@@ -70,7 +71,9 @@ func newConn(set topology.Settings) (*Conn, *log, *bytebuf.Pool) {
 		set.ServerQueue = 1 << 20
 	}
 	l, pool := &log{}, &bytebuf.Pool{Mangle: true}
-	return New(l, pool, &topology.Server{Name: "s"}, &set, stats.NewServer()), l, pool
+	c := New(l, pool, &topology.Server{Name: "s"}, &set, message.Lane{Database: set.Database}, stats.NewServer())
+	c.Lasting = true
+	return c, l, pool
 }
 
 func ticket(n uint32) message.Ticket { return message.Ticket{Client: 1, Sequence: n} }

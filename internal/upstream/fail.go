@@ -24,7 +24,7 @@ func (c *Conn) fail(err error) {
 	c.queuedTo, c.sentTo, c.doneTo, c.expired, c.greetLeft = 0, 0, 0, 0, 0
 	c.large, c.largeEnd = 0, 0
 	c.refusal, c.complain = nil, complaint{}
-	c.parser.reset(c.set)
+	c.parser.reset(c.set, c.lane)
 
 	c.count(err)
 	event := ConnectionLost
@@ -39,7 +39,7 @@ func (c *Conn) fail(err error) {
 		c.owner.Wake(c, c.verdict)
 		c.owner.Failed(c, event, err)
 	}
-	if !(was == ready && idle && err == message.ErrEOF) {
+	if !(was == ready && idle && (err == message.ErrEOF || err == message.ErrUnused)) {
 		c.owner.ServerEvent(c, event, err)
 	}
 	failed := c.fifo
@@ -53,7 +53,7 @@ func (c *Conn) fail(err error) {
 	if len(failed.ring) <= 1024 {
 		c.spare = failed.ring
 	}
-	if c.set.Preconnect && err != message.ErrShutdown {
+	if c.set.Preconnect && c.Lasting && err != message.ErrShutdown {
 		at := c.retryAt
 		if was == ready {
 			at = c.now.Add(c.reconnectPause())
@@ -79,7 +79,7 @@ func (c *Conn) count(err error) {
 		c.counters.Inc(stats.ServerEOFs)
 	case err.Error() == message.ErrTimeout.Text: // the system's timeouts have the same text
 		c.counters.Inc(stats.ServerTimeouts)
-	case err == message.ErrShutdown:
+	case err == message.ErrShutdown, err == message.ErrUnused:
 	default:
 		c.counters.Inc(stats.ServerErrors)
 	}
@@ -110,7 +110,7 @@ func (c *Conn) Expire(now clock.Instant) clock.Instant {
 		if c.verdict != 0 {
 			c.Verdict()
 		}
-		if !c.set.Preconnect || c.Server.Ejected {
+		if !c.set.Preconnect || !c.Lasting || c.Server.Ejected {
 			return next
 		}
 		if c.retryAt > now {
@@ -180,10 +180,8 @@ func (c *Conn) receivedGreeting(b []byte) []byte {
 		if !done {
 			return nil
 		}
-		if c.refusal[0] != '+' {
-			text := "server refused the connection: " + c.withoutSecrets(string(c.refusal[1:len(c.refusal)-2]))
-			c.refusal = nil
-			c.fail(&message.Failure{Text: text})
+		if kind := c.refusal[0]; kind != '+' && !(c.lane.RESP3 && (kind == '%' || kind == '*')) {
+			c.refused(string(c.refusal[1 : len(c.refusal)-2]))
 			return nil
 		}
 		c.refusal = c.refusal[:0]
@@ -207,6 +205,23 @@ func (c *Conn) withoutSecrets(text string) string {
 	return text
 }
 
+// refused ends a connection whose server does not want it.
+func (c *Conn) refused(text string) {
+	if c.lane.RESP3 && (strings.HasPrefix(text, "NOPROTO") || strings.HasPrefix(text, "ERR unknown command")) {
+		c.owner.LacksRESP3(c)
+	}
+	c.refusal = nil
+	c.fail(&message.Failure{Text: "server refused the connection: " + c.withoutSecrets(text)})
+}
+
+// Retire closes a connection that is not lasting and has had nothing to do since an instant.
+func (c *Conn) Retire(now, since clock.Instant) {
+	c.now = now
+	if !c.Lasting && c.state == ready && c.fifo.n == 0 && c.heard < since {
+		c.fail(message.ErrUnused)
+	}
+}
+
 // maxRefusal bounds a reply to the handshake, in bytes.
 const maxRefusal = 4096
 
@@ -214,7 +229,7 @@ const maxRefusal = 4096
 // nothing more is wanted until it is not.
 func (c *Conn) Apply(server *topology.Server, set *topology.Settings) {
 	c.Server, c.set = server, set
-	c.parser.configure(set)
+	c.parser.configure(set, c.lane)
 	c.room = set.ServerQueue
 	if server.Ejected {
 		c.room = 0

@@ -28,7 +28,7 @@ func (c *Conn) Judged(now clock.Instant) bool {
 
 // Reopen dials a connection that is kept open always, after its server was readmitted.
 func (c *Conn) Reopen() {
-	if c.set.Preconnect && c.state == closed && !c.Server.Ejected {
+	if c.set.Preconnect && c.Lasting && c.state == closed && !c.Server.Ejected {
 		c.owner.Wake(c, max(c.now, c.retryAt))
 	}
 }

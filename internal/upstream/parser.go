@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"github.com/cashew-proxy/cashew/internal/memcached"
+	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/resp"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
@@ -15,14 +16,17 @@ type replyParser struct {
 }
 
 // configure takes settings; a reply that was begun goes on.
-func (p *replyParser) configure(set *topology.Settings) {
-	p.protocol, p.redis.Nesting = set.Protocol, set.Nesting
+func (p *replyParser) configure(set *topology.Settings, l message.Lane) {
+	p.protocol, p.redis.Nesting, p.redis.Version = set.Protocol, set.Nesting, 2
+	if l.RESP3 {
+		p.redis.Version = 3
+	}
 }
 
 // reset forgets a reply that was begun.
-func (p *replyParser) reset(set *topology.Settings) {
+func (p *replyParser) reset(set *topology.Settings, l message.Lane) {
 	*p = replyParser{}
-	p.configure(set)
+	p.configure(set, l)
 }
 
 // begun says that part of a reply has been seen.
@@ -54,5 +58,5 @@ func (p *replyParser) short(b []byte) int {
 	if p.protocol == topology.Memcached {
 		return memcached.Short(b)
 	}
-	return resp.Short(b)
+	return p.redis.Short(b)
 }
