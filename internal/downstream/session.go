@@ -97,6 +97,7 @@ const (
 	holdMemory                    // the worker buffers too much
 	holdVerdict                   // a server it sends to has just failed: see stall
 	holdLane                      // it changes its lane when all that it has asked is answered
+	holdGoOn                      // what was kept while it had stopped is looked at first: see GoOn
 	holdEnd                       // nothing more is wanted from it
 )
 
@@ -337,8 +338,7 @@ func (s *Session) GoOn() {
 	if s.holds&holdLane != 0 {
 		s.setLane(s.next)
 	}
-	had := s.holds & (holdVerdict | holdLane)
-	s.holds &^= had // and nothing is read before the end
+	s.holds = s.holds&^(holdVerdict|holdLane) | holdGoOn
 	p := s.partial
 	s.partial = nil
 	if p != nil && !s.ending {
@@ -349,11 +349,12 @@ func (s *Session) GoOn() {
 	if p != nil {
 		s.desk.putPartial(p)
 	}
-	if !s.Stalled() {
-		s.holds |= had
-		s.release(had)
-		s.afterRead()
+	if s.Stalled() {
+		s.holds &^= holdGoOn
+		return
 	}
+	s.release(holdGoOn)
+	s.afterRead()
 }
 
 // HoldForServer stops reading until ServerDrained: a server's queue is long.

@@ -40,7 +40,7 @@ type Observer interface {
 
 	// Failed and Recovered are for the control plane, which ejects servers: a failure that counts, and the
 	// first good reply after one. Verdict is the answer to Failed.
-	Failed(pool *topology.Pool, server *topology.Server, e upstream.Event, err error)
+	Failed(pool *topology.Pool, server *topology.Server, f upstream.Failure)
 	Recovered(pool *topology.Pool, server *topology.Server)
 }
 
@@ -67,7 +67,7 @@ type Engine struct {
 	dirty  []message.ConnID // with output, or an end to meet
 	listed []message.ConnID // the list that the last Turn returned
 
-	spareLanes bool // some lane is not its pool's own
+	spareLanes bool // some connection is open that is not of its pool's own lane
 
 	awakened []message.ConnID // clients that stopped at a request and are to go on
 

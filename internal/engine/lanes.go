@@ -75,7 +75,6 @@ func (e *Engine) addLane(s *downstream.Session, server int) {
 		state.lanes = append(state.lanes, nil)
 	}
 	state.lanes[s.LaneNumber] = e.newLane(s.Pool, state, s.Pool.Servers[server], pool.kinds[s.LaneNumber])
-	e.spareLanes = true
 }
 
 // Lane returns the number of a kind of lane in the session's pool. There are as many as databases, twice.
@@ -101,7 +100,12 @@ const laneIdle = clock.Instant(time.Minute)
 
 // retireLanes closes what nobody has used for a while.
 func (e *Engine) retireLanes() {
-	if e.spareLanes {
-		e.eachConn(func(c *upstream.Conn) { c.Retire(e.now, e.now-laneIdle) })
+	if !e.spareLanes {
+		return
 	}
+	e.spareLanes = false
+	e.eachConn(func(c *upstream.Conn) {
+		c.Retire(e.now, e.now-laneIdle)
+		e.spareLanes = e.spareLanes || !c.Lasting && c.ID != 0
+	})
 }

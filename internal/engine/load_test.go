@@ -56,7 +56,7 @@ func (m *mill) Interest(message.ConnID, bool)                                   
 func (m *mill) Close(id message.ConnID)                                         { m.t.Fatalf("%x was closed", id) }
 func (m *mill) Server(*topology.Pool, *topology.Server, upstream.Event, error)  {}
 func (m *mill) Client(*topology.Pool, netip.AddrPort, downstream.Event, string) {}
-func (m *mill) Failed(*topology.Pool, *topology.Server, upstream.Event, error)  {}
+func (m *mill) Failed(*topology.Pool, *topology.Server, upstream.Failure)       {}
 func (m *mill) Recovered(*topology.Pool, *topology.Server)                      {}
 
 // newMill prepares a workload of Redis: reply answers one request or fragment as a server would.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
@@ -43,6 +44,7 @@ import (
 //	bar s0              likewise, but the ring keeps it
 //	verdict s0          it is decided what becomes of server 0
 //	drain               the process is to end
+//	asleep              the engine wants no turn until somebody moves
 //	nothing             nobody has received anything that was not looked at
 //
 // In DATA, [GET a] stands for a request as an array of bulk strings, {x*3} for xxx, and Go's escapes
@@ -141,6 +143,8 @@ func (r *runner) line(line string) (string, error) {
 		return line, nil
 	case "nothing":
 		return line, r.leftovers()
+	case "asleep":
+		return line, equal("it sleeps", strconv.FormatBool(r.next == clock.Never), "true")
 	case "closed", "open", "paused", "reading":
 		return line, r.check(verb, rest)
 	case "dials":

@@ -87,6 +87,9 @@ func (s *stage) Dial(id message.ConnID, server *topology.Server) {
 // Interest implements engine.Host.
 func (s *stage) Interest(id message.ConnID, read bool) {
 	if p := s.peers[id]; p != nil {
+		if p.reading == read {
+			s.t.Errorf("the engine wants interest %v in %s again", read, p.name)
+		}
 		p.reading = read
 		s.moved = true
 		return
@@ -121,8 +124,8 @@ func (s *stage) Client(_ *topology.Pool, _ netip.AddrPort, e downstream.Event, r
 }
 
 // Failed implements engine.Observer.
-func (s *stage) Failed(_ *topology.Pool, server *topology.Server, _ upstream.Event, err error) {
-	s.events = append(s.events, server.Name+" failed: "+err.Error())
+func (s *stage) Failed(_ *topology.Pool, server *topology.Server, f upstream.Failure) {
+	s.events = append(s.events, server.Name+" failed: "+f.Err.Error())
 }
 
 // Recovered implements engine.Observer.

@@ -16,6 +16,7 @@ func small(seed uint64) Config {
 // protocols are what a fleet can speak.
 var protocols = map[string]func(*Config){
 	"redis":     func(*Config) {},
+	"lanes":     func(c *Config) { c.Lanes, c.Databases = true, 3 },
 	"memcached": func(c *Config) { c.Memcached, c.MissOnFailure = true, c.Seed%2 == 0 },
 }
 
@@ -27,10 +28,11 @@ func TestOracleNotices(t *testing.T) {
 		"swapped replies": SwapReplies, "lost reply": LoseReply, "doubled reply": DoubleReply,
 		"another key's value": StaleReply, "wrong server": WrongServer, "lost byte": LoseByte,
 		"forgotten output": ForgetOutput, "deaf after a pause": StayDeaf, "leaked buffer": LeakBuffer,
+		"wrong protocol": WrongProtocol, "wrong database": WrongDatabase,
 		"a value that got lost": LoseValue, "the reply of a noreply": ShowNoreply, "a quiet miss": ShowMiss,
 	} {
 		for protocol, speak := range protocols {
-			if protocol == "redis" && s >= LoseValue {
+			if protocol != "memcached" && s >= LoseValue || protocol != "lanes" && (s == WrongProtocol || s == WrongDatabase) {
 				continue // it has nothing of the kind
 			}
 			t.Run(name+"/"+protocol, func(t *testing.T) {

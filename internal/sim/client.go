@@ -18,6 +18,7 @@ type client struct {
 	left   int        // requests still to make
 	made   int
 	authed bool
+	lane   lane // in which its next request will be
 
 	pipe    *pipe
 	send    queue
@@ -26,7 +27,8 @@ type client struct {
 	waiting []expect // oldest first
 	owed    int      // of which so many are sure to get a reply
 	errors  int      // seen since it was last certain whose replies come: see memcached.pick
-	model   map[string]*cell
+	model   map[place]*cell
+	ghosts  []ghost
 	wrote   map[string]uint64 // unique numbers, by key
 
 	pause     clock.Instant // it asks nothing until then
@@ -39,9 +41,10 @@ type client struct {
 func (w *world) newClient(seat, requests int) *client {
 	c := &client{
 		w: w, seat: seat, number: w.people, prefix: "c" + itoa(w.people) + ":", left: requests,
-		rng: rand.New(rand.NewPCG(w.cfg.Seed, 1000+uint64(w.people))), model: map[string]*cell{}, wrote: map[string]uint64{},
+		rng: rand.New(rand.NewPCG(w.cfg.Seed, 1000+uint64(w.people))), model: map[place]*cell{}, wrote: map[string]uint64{},
 		authed: w.cfg.Auth == "",
 	}
+	c.enter(lane{database: w.cfg.Database})
 	w.people++
 	w.accept(c)
 	return c

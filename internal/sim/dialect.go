@@ -26,7 +26,7 @@ type dialect interface {
 	doubt(c *client, e *expect)
 	// exec runs a command with one key on what the key holds, appends its reply to dst and returns what the
 	// key holds afterwards.
-	exec(name string, v value, args []string, dst []byte) ([]byte, value)
+	exec(resp3 bool, name string, v value, args []string, dst []byte) ([]byte, value)
 	// overwrites says that a command with one key leaves the same there, whatever was there.
 	overwrites(e *expect) bool
 	// isError says that a reply is an error that no value of a key explains.
@@ -83,19 +83,19 @@ func (redis) doubt(c *client, e *expect) {
 	switch e.kind {
 	case pairs:
 		for i := 1; i+1 < len(e.args); i += 2 {
-			c.cell(e.args[i]).add(value{kind: text, text: e.args[i+1]})
+			c.cell(e, e.args[i]).add(value{kind: text, text: e.args[i+1]})
 		}
 	case sum:
 		if e.name == "DEL" || e.name == "UNLINK" {
 			for _, k := range e.args[1:] {
-				c.cell(k).add(value{})
+				c.cell(e, k).add(value{})
 			}
 		}
 	}
 }
 
-func (redis) exec(name string, v value, args []string, dst []byte) ([]byte, value) {
-	return exec(name, v, args, dst)
+func (redis) exec(resp3 bool, name string, v value, args []string, dst []byte) ([]byte, value) {
+	return exec(resp3, name, v, args, dst)
 }
 
 func (redis) overwrites(e *expect) bool { return e.name == "SET" }
@@ -119,6 +119,10 @@ func (redis) scanRequest(b []byte) ([]string, int, verdict) { return scanRequest
 func (redis) execute(s *server, l *link, args []string) []byte { return s.execute(l, args) }
 
 func (redis) telling(args []string) bool {
+	switch args[0] {
+	case "HELLO", "AUTH", "SELECT":
+		return false // they are the proxy's own
+	}
 	return len(args) > 1 && !strings.HasPrefix(args[1], "shared")
 }
 

@@ -40,6 +40,7 @@ func (c *client) await(e expect) {
 		c.owed++
 	}
 	e.flushed = c.w.flushed
+	e.lane = c.lane
 	c.waiting = append(c.waiting, e)
 }
 
@@ -72,6 +73,10 @@ func (c *client) request() {
 		c.login()
 		return
 	}
+	if c.w.cfg.Lanes && oneIn(c.rng, 3) {
+		c.laneRequest()
+		return
+	}
 	switch n := c.rng.IntN(1000); {
 	case n < 560:
 		c.keyed()
@@ -100,7 +105,11 @@ func (c *client) word(name string) string {
 }
 
 func (c *client) key() string {
-	return c.prefix + "tnl"[c.rng.IntN(3):][:1] + itoa(c.rng.IntN(c.w.cfg.Keys))
+	kinds := "tnl"
+	if c.w.cfg.Lanes {
+		kinds = "tnlhsz"
+	}
+	return c.prefix + kinds[c.rng.IntN(len(kinds)):][:1] + itoa(c.rng.IntN(c.w.cfg.Keys))
 }
 
 // fresh is a value that nobody else ever writes.
@@ -205,7 +214,7 @@ func (c *client) echoed() {
 			return
 		}
 	}
-	c.ask(expect{kind: exactly, remote: true, exact: string(appendEval(nil, args)), args: args})
+	c.ask(expect{kind: exactly, remote: true, exact: string(appendEval(nil, args, c.lane.resp3)), args: args})
 }
 
 // sharedKey is a command on a key that all clients use.
@@ -218,11 +227,7 @@ func (c *client) sharedKey() {
 		c.ask(expect{kind: common, remote: true, args: []string{"GET", k}})
 		return
 	}
-	v := k + "=" + c.fresh()
-	if c.w.shared[k] == nil {
-		c.w.shared[k] = map[string]bool{}
-	}
-	c.w.shared[k][v] = true
+	v := c.share(k)
 	c.ask(expect{kind: common, remote: true, args: []string{"SET", k, v}})
 }
 
@@ -249,9 +254,9 @@ func (c *client) proxyOnly() {
 	case 8:
 		odd("-ERR wrong number of arguments for 'lrange' command\r\n", "LRANGE", c.key())
 	case 9:
-		local("+OK\r\n", "SELECT", itoa(c.w.cfg.Database))
+		local("+OK\r\n", "SELECT", itoa(c.lane.database))
 	case 10:
-		local("-ERR DB index is out of range\r\n", c.word("SELECT"), itoa(c.w.cfg.Database+1))
+		local("-ERR DB index is out of range\r\n", c.word("SELECT"), itoa(max(c.w.cfg.Databases, c.w.cfg.Database+1)))
 	case 11:
 		c.login()
 	case 12:

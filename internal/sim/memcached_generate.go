@@ -240,11 +240,7 @@ func (m memcached) sharedKey(c *client) {
 		m.send(c, expect{kind: common, remote: true, args: []string{"get", k}})
 		return
 	}
-	v := k + "=" + c.fresh()
-	if c.w.shared[k] == nil {
-		c.w.shared[k] = map[string]bool{}
-	}
-	c.w.shared[k][v] = true
+	v := c.share(k)
 	m.send(c, expect{kind: common, remote: true, silence: c.perhaps(4), args: []string{"set", k, "0", "0", itoa(len(v)), v}})
 }
 

@@ -158,7 +158,7 @@ func (m memcached) judge(c *client, e *expect, reply []byte) string {
 // forget is told of a flush_all of this client that was served: what it wrote before is gone.
 func (c *client) forget() {
 	w := c.w
-	c.model = map[string]*cell{}
+	c.model = map[place]*cell{}
 	if w.flushing--; w.flushing == 0 {
 		w.flushed = w.flushes
 	}
@@ -278,7 +278,7 @@ func (memcached) judgeCommon(c *client, e *expect, reply []byte) string {
 	k := e.args[1]
 	if key, end := blockOf(reply, 0); key == k && string(reply[end:]) == "END\r\n" {
 		_, next, _ := scanLine(reply, 0)
-		if v := string(reply[next : end-2]); c.w.shared[k][v] && string(reply[:next]) == "VALUE "+k+" 0 "+itoa(len(v))+"\r\n" {
+		if v := string(reply[next : end-2]); c.w.shared[lane{}][k+v] && string(reply[:next]) == "VALUE "+k+" 0 "+itoa(len(v))+"\r\n" {
 			return ""
 		}
 	}

@@ -55,14 +55,14 @@ func (s *server) executeMemcached(name string, args []string) []byte {
 			key = plainKey(key, metaFlags(args))
 		}
 		s.checkOwner(key, args)
-		reply, v := memcached{}.exec(name, s.keys[key], args, nil)
+		reply, v := memcached{}.exec(false, name, s.keys[0][key], args, nil)
 		s.put(key, v)
 		return reply
 	}
 	var reply []byte
 	for _, key := range args[first:] {
 		s.checkOwner(key, args)
-		v := s.keys[key]
+		v := s.keys[0][key]
 		if first == 2 {
 			s.put(key, v.touched(args[1]))
 		}
@@ -79,9 +79,9 @@ func (s *server) executeMemcached(name string, args []string) []byte {
 
 func (s *server) put(key string, v value) {
 	if v.kind == absent {
-		delete(s.keys, key)
+		delete(s.keys[0], key)
 	} else {
-		s.keys[key] = v
+		s.keys[0][key] = v
 	}
 }
 
@@ -89,7 +89,7 @@ func (s *server) put(key string, v value) {
 func (s *server) keyless(name string) []byte {
 	switch name {
 	case "flush_all":
-		s.keys = map[string]value{}
+		s.keys[0] = map[string]value{}
 		return []byte("OK\r\n")
 	case "stats":
 		return []byte("STAT pid " + itoa(s.index) + "\r\nSTAT version 1.6.18\r\nEND\r\n")

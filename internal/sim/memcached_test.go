@@ -87,8 +87,8 @@ func TestFakeServerIsLikeMemcached(t *testing.T) {
 			kinds[c.waiting[0].name+" "+got[:2]]++
 			for i := range c.w.cfg.Keys {
 				for _, k := range []string{c.prefix + "n" + itoa(i), c.prefix + "t" + itoa(i)} {
-					if whimsical(fake.keys[k].text) {
-						delete(fake.keys, k)
+					if whimsical(fake.keys[0][k].text) {
+						delete(fake.keys[0], k)
 						real.Do("delete " + k + "\r\n")
 					}
 				}

@@ -42,7 +42,7 @@ func unique(key string, v value) uint64 {
 	return h.Sum64()
 }
 
-func (memcached) exec(name string, v value, args []string, dst []byte) ([]byte, value) {
+func (memcached) exec(_ bool, name string, v value, args []string, dst []byte) ([]byte, value) {
 	line := ""
 	switch name {
 	case "set", "add", "replace", "append", "prepend", "cas":

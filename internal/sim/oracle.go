@@ -19,6 +19,7 @@ type expect struct {
 	key    string // if it is a single one
 	exact  string
 
+	lane    lane
 	silence silence
 	token   string // an opaque word that its reply repeats: see memcached.pick
 	flushed int    // the world's when it was sent
@@ -51,16 +52,24 @@ const (
 type cell struct {
 	states []value
 	wild   bool // too many to keep
+	haunts int  // so many ghosts may change it yet; it is wild as long as there are any
 	seen   int  // so many flushes were over for certain when it was last observed
 }
 
 const mostStates = 48
 
-func (c *client) cell(key string) *cell {
-	x := c.model[key]
+// place is where a private key is.
+type place struct {
+	database int
+	key      string
+}
+
+func (c *client) cell(e *expect, key string) *cell {
+	at := place{e.lane.database, key}
+	x := c.model[at]
 	if x == nil {
 		x = &cell{states: []value{{}}}
-		c.model[key] = x
+		c.model[at] = x
 	}
 	return x
 }
@@ -68,7 +77,7 @@ func (c *client) cell(key string) *cell {
 // observe returns a private key's cell for a request that is about to be judged: if somebody has had
 // all keys forgotten since the last one, that may have come in between.
 func (c *client) observe(e *expect, key string) *cell {
-	x := c.cell(key)
+	x := c.cell(e, key)
 	if c.w.flushes > x.seen && c.w.cfg.FlushAll {
 		x.add(value{})
 		x.seen = e.flushed
@@ -76,7 +85,7 @@ func (c *client) observe(e *expect, key string) *cell {
 	return x
 }
 
-func (x *cell) set(v value) { x.states, x.wild = append(x.states[:0], v), false }
+func (x *cell) set(v value) { x.states, x.wild = append(x.states[:0], v), x.haunts > 0 }
 
 // add notes one more value that the key may hold.
 func (x *cell) add(v value) {
@@ -119,7 +128,7 @@ func (c *client) check(e *expect, reply []byte) {
 	}
 	if e.kind == single && c.w.dialect.missed(reply) && c.missExcused(c.w.owner(e.key)) {
 		c.doubt(e) // it says nothing of the key
-		if c.cell(e.key).certain() {
+		if c.cell(e, e.key).certain() {
 			c.w.result.Errors++
 			c.rest()
 		} else {
@@ -130,6 +139,7 @@ func (c *client) check(e *expect, reply []byte) {
 	want := c.judge(e, reply)
 	if want == "" {
 		c.w.result.Answers++
+		c.exorcise(e)
 		return
 	}
 	text, failed := c.w.dialect.failure(reply)
@@ -201,13 +211,14 @@ func (c *client) rest() { c.pause = c.w.now + clock.Instant(c.w.rng.Int64N(50e6)
 
 // doubt makes room in the model for a request that a server may or may not have done.
 func (c *client) doubt(e *expect) {
+	c.haunt(e)
 	if e.kind != single {
 		c.w.dialect.doubt(c, e)
 		return
 	}
 	x := c.observe(e, e.key)
 	for _, v := range append([]value(nil), x.states...) {
-		_, after := c.w.dialect.exec(e.name, v, e.args, nil)
+		_, after := c.w.dialect.exec(e.lane.resp3, e.name, v, e.args, nil)
 		x.add(after)
 	}
 }
@@ -231,7 +242,7 @@ func (c *client) judgeSingle(e *expect, reply []byte) string {
 	x, d := c.observe(e, e.key), c.w.dialect
 	if x.wild {
 		if d.overwrites(e) {
-			if out, after := d.exec(e.name, value{}, e.args, nil); bytes.Equal(out, reply) {
+			if out, after := d.exec(e.lane.resp3, e.name, value{}, e.args, nil); bytes.Equal(out, reply) {
 				x.set(after)
 			}
 		}
@@ -261,7 +272,7 @@ func (c *client) advance(x *cell, e *expect, ok func(out []byte) bool) bool {
 	out, n := c.w.scratchReply[:0], 0
 	for _, v := range x.states {
 		var after value
-		out, after = c.w.dialect.exec(e.name, v, e.args, out[:0])
+		out, after = c.w.dialect.exec(e.lane.resp3, e.name, v, e.args, out[:0])
 		if !ok(out) {
 			continue
 		}
@@ -289,7 +300,7 @@ func (c *client) judgePairs(e *expect, reply []byte) string {
 		return "+OK"
 	}
 	for i := 1; i+1 < len(e.args); i += 2 {
-		c.cell(e.args[i]).set(value{kind: text, text: e.args[i+1]})
+		c.cell(e, e.args[i]).set(value{kind: text, text: e.args[i+1]})
 	}
 	return ""
 }
@@ -305,9 +316,9 @@ func (c *client) judgeArray(e *expect, reply []byte) string {
 		if v != whole {
 			return "more elements"
 		}
-		x, first := c.cell(k), ""
+		x, first := c.cell(e, k), ""
 		ok := x.keep(func(v value) bool {
-			out = appendText(out[:0], v)
+			out = appendText(out[:0], v, e.lane.resp3)
 			if first == "" {
 				first = short(out)
 			}
@@ -326,7 +337,7 @@ func (c *client) judgeSum(e *expect, reply []byte) string {
 	least, most := 0, 0
 	removes := e.name == "DEL" || e.name == "UNLINK"
 	for i, k := range e.args[1:] {
-		x := c.cell(k)
+		x := c.cell(e, k)
 		if removes && contains(e.args[1:1+i], k) {
 			continue
 		}
@@ -347,7 +358,7 @@ func (c *client) judgeSum(e *expect, reply []byte) string {
 	}
 	if removes {
 		for _, k := range e.args[1:] {
-			c.cell(k).set(value{})
+			c.cell(e, k).set(value{})
 		}
 	}
 	return ""
@@ -370,11 +381,11 @@ func (c *client) judgeCommon(e *expect, reply []byte) string {
 		}
 		return "+OK"
 	}
-	if string(reply) == null {
+	if string(reply) == null(e.lane.resp3) {
 		return ""
 	}
 	if line, next, v := scanLine(reply, 0); v == whole && line[0] == '$' {
-		if c.w.shared[e.args[1]][string(reply[next:len(reply)-2])] {
+		if c.w.shared[lane{database: e.lane.database}][e.args[1]+string(reply[next:len(reply)-2])] {
 			return ""
 		}
 	}

@@ -6,19 +6,21 @@ type Sabotage uint8
 // What can be broken. The first ones are servers' doing that a proxy could not notice; the others stand
 // for mistakes of a proxy or of its event loop.
 const (
-	Nothing      Sabotage = iota
-	SwapReplies           // a server exchanges two replies
-	LoseReply             // a server forgets one reply
-	DoubleReply           // a server answers twice although another request waits
-	StaleReply            // a server answers with what another key holds
-	WrongServer           // a connection goes to another server than the one asked for
-	LoseByte              // one byte of a client's output is lost
-	ForgetOutput          // a connection with output is not written to
-	StayDeaf              // a paused connection is not read from again
-	LeakBuffer            // a buffer is not given back
-	LoseValue             // a memcached forgets one of several values
-	ShowNoreply           // the reply of a request with noreply is shown
-	ShowMiss              // the miss of a quiet mg is shown
+	Nothing       Sabotage = iota
+	SwapReplies            // a server exchanges two replies
+	LoseReply              // a server forgets one reply
+	DoubleReply            // a server answers twice although another request waits
+	StaleReply             // a server answers with what another key holds
+	WrongServer            // a connection goes to another server than the one asked for
+	LoseByte               // one byte of a client's output is lost
+	ForgetOutput           // a connection with output is not written to
+	StayDeaf               // a paused connection is not read from again
+	LeakBuffer             // a buffer is not given back
+	WrongProtocol          // a Redis answers in the other version of the protocol
+	WrongDatabase          // a Redis answers from another database
+	LoseValue              // a memcached forgets one of several values
+	ShowNoreply            // the reply of a request with noreply is shown
+	ShowMiss               // the miss of a quiet mg is shown
 	sabotages
 )
 

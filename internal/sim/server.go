@@ -13,7 +13,7 @@ import (
 type server struct {
 	w     *world
 	index int
-	keys  map[string]value
+	keys  []map[string]value // by database
 	links []*link
 
 	hurt bool // a fault has struck it
@@ -30,10 +30,11 @@ type link struct {
 	out   queue // replies that the socket has not taken
 	ready clock.Instant
 
-	authed, selected bool
-	held             []byte // a reply that is to be sent after the next one: sabotage
-	trick            Fault  // what to do with the next reply
-	mad              bool   // has done it: nothing more of sense comes from here
+	lane                      lane
+	authed, selected, greeted bool   // greeted: has sent a request of a client's
+	held                      []byte // a reply that is to be sent after the next one: sabotage
+	trick                     Fault  // what to do with the next reply
+	mad                       bool   // has done it: nothing more of sense comes from here
 }
 
 func (s *server) step() {
@@ -130,63 +131,45 @@ func (s *server) execute(l *link, args []string) []byte {
 	if s.w.now < s.loading {
 		return []byte(s.w.dialect.loading())
 	}
+	if wrong := s.mistake(l.lane, name, args); wrong != nil {
+		return wrong
+	}
+	return s.run(l.lane, name, args)
+}
+
+// run runs a command of a client that is in a lane.
+func (s *server) run(in lane, name string, args []string) []byte {
+	keys := s.keys[in.database]
 	switch name {
 	case "COMMAND":
 		return []byte(commandReply)
 	case "EVAL":
-		return appendEval(nil, args)
+		return appendEval(nil, args, in.resp3)
 	case "MGET":
 		reply := []byte("*" + itoa(len(args)-1) + "\r\n")
 		for _, k := range args[1:] {
-			reply = appendText(reply, s.keys[k])
+			reply = appendText(reply, keys[k], in.resp3)
 		}
 		return reply
 	case "MSET":
 		for i := 1; i+1 < len(args); i += 2 {
-			s.keys[args[i]] = value{kind: text, text: args[i+1]}
+			keys[args[i]] = value{kind: text, text: args[i+1]}
 		}
 		return []byte("+OK\r\n")
 	case "DEL", "UNLINK", "EXISTS", "TOUCH":
-		return s.sum(name, args[1:])
+		return sumOf(keys, name, args[1:])
 	}
 	key := args[1]
 	if name == "GET" && s.w.sabotage(StaleReply) {
 		return appendBulk(nil, "what another key holds")
 	}
-	reply, v := exec(name, s.keys[key], args, nil)
+	reply, v := exec(in.resp3, name, keys[key], args, nil)
 	if v.kind == absent {
-		delete(s.keys, key)
+		delete(keys, key)
 	} else {
-		s.keys[key] = v
+		keys[key] = v
 	}
 	return reply
-}
-
-// greet answers the handshake. A request before it is the proxy's mistake.
-func (s *server) greet(l *link, name string, args []string) string {
-	c := &s.w.cfg
-	switch name {
-	case "AUTH":
-		want := []string{"AUTH", c.Auth}
-		if c.User != "" {
-			want = []string{"AUTH", c.User, c.Auth}
-		}
-		if strings.Join(args, " ") != strings.Join(want, " ") || l.authed {
-			s.w.fail("server %d got %q", s.index, args)
-		}
-		l.authed = true
-		return "+OK\r\n"
-	case "SELECT":
-		if len(args) != 2 || args[1] != itoa(c.Database) || l.selected || c.Auth != "" && !l.authed {
-			s.w.fail("server %d got %q", s.index, args)
-		}
-		l.selected = true
-		return "+OK\r\n"
-	}
-	if c.Auth != "" && !l.authed || c.Database != 0 && !l.selected {
-		s.w.fail("server %d got %s before the handshake", s.index, name)
-	}
-	return ""
 }
 
 // checkKeys sees to it that every key is where it belongs.
@@ -211,13 +194,13 @@ func (s *server) checkKeys(name string, args []string) {
 	}
 }
 
-func (s *server) sum(name string, keys []string) []byte {
+func sumOf(keys map[string]value, name string, args []string) []byte {
 	n := 0
-	for _, k := range keys {
-		if s.keys[k].kind != absent {
+	for _, k := range args {
+		if keys[k].kind != absent {
 			n++
 			if name == "DEL" || name == "UNLINK" {
-				delete(s.keys, k)
+				delete(keys, k)
 			}
 		}
 	}
@@ -243,7 +226,7 @@ func (s *server) reply(l *link, args []string, reply []byte) {
 	case Surplus:
 		// A reply too many can be told from the reply to the next request only while there is none.
 		_, _, v := w.dialect.scanRequest(l.in.bytes())
-		greeted := (w.cfg.Auth == "" || l.authed) && (w.cfg.Database == 0 || l.selected)
+		greeted := l.greeted || !w.cfg.Lanes && (w.cfg.Auth == "" || l.authed) && (w.cfg.Database == 0 || l.selected)
 		if v == unfinished && l.pipe.out.size() == 0 && greeted && oneIn(w.rng, 2) {
 			l.trick, l.mad = 0, true
 			l.pipe.plugged = true

@@ -11,7 +11,8 @@
 // Files: acts.go is the course of a run, world.go the event loop's part (the engine's Host), pipe.go a
 // socket, client.go and generate.go the clients, oracle.go what their replies must be, server.go the
 // servers, value.go what commands do to keys (the servers' and the oracle's common notion), wire.go a
-// codec that shares nothing with the one under test, dialect.go what a protocol has to bring along;
+// codec that shares nothing with the one under test, dialect.go what a protocol has to bring along; lanes.go
+// the clients that change their database or their version of the protocol, and types.go the commands whose replies show it;
 // the files that begin with memcached_ are the same for memcached. fault.go is what goes wrong,
 // sabotage.go what is broken on purpose to prove that the oracle notices.
 package sim
@@ -33,6 +34,9 @@ type Config struct {
 	Memcached     bool // the protocol, instead of Redis'
 	MissOnFailure bool
 	FlushAll      bool
+
+	Lanes     bool // clients change their database and protocol
+	Databases int  // how many there are, if they do
 
 	Servers           int // at least 1
 	ServerConnections int // per server, at least 1
@@ -168,6 +172,7 @@ func FromSeed(seed uint64, faults bool) Config {
 		c.Chunk = max(c.Chunk, 4<<10)
 	}
 	c.drawProtocol()
+	c.drawLanes()
 	if faults {
 		c.drawFaults(r)
 	}
@@ -185,6 +190,16 @@ func (c *Config) drawProtocol() {
 	c.MissOnFailure = oneIn(r, 2)
 	c.FlushAll = oneIn(r, 3)
 	c.Auth, c.User, c.Database = "", "", 0
+}
+
+// drawLanes lets the clients of two Redis fleets in five change their lanes. It has a generator of its own too.
+func (c *Config) drawLanes() {
+	r := rand.New(rand.NewPCG(c.Seed, 4))
+	if c.Memcached || r.IntN(5) >= 2 {
+		return
+	}
+	c.Lanes = true
+	c.Databases = max(draw(r, 5), c.Database+1)
 }
 
 // drawFaults chooses what goes wrong, how often, and the timeouts that are then needed.
@@ -240,7 +255,7 @@ func newSnapshot(c *Config) *topology.Snapshot {
 		Settings: topology.Settings{
 			Protocol: topology.Redis, MissOnFailure: c.MissOnFailure, FlushAll: c.FlushAll,
 			Timeout: c.Timeout, ConnectTimeout: c.ConnectTimeout, ServerConnections: c.ServerConnections,
-			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, Databases: c.Database + 1, FirstKey: c.FirstKey, Limits: c.Limits,
+			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, Databases: max(c.Databases, c.Database+1), FirstKey: c.FirstKey, Limits: c.Limits,
 		},
 	}
 	if c.Memcached {

@@ -83,9 +83,13 @@ func (r *Result) add(s Result) {
 // TestEveryKindOfFleetIsDrawn: a protocol or a setting that no seed has is not tested.
 func TestEveryKindOfFleetIsDrawn(t *testing.T) {
 	const n = 160
-	fleets, misses, flushes := 0, 0, 0
+	fleets, misses, flushes, lanes := 0, 0, 0, 0
 	for i := range uint64(n) {
-		if c := fleet(2*i + 1); c.Memcached {
+		c := fleet(2*i + 1)
+		if c.Lanes {
+			lanes++
+		}
+		if c.Memcached {
 			fleets++
 			if c.MissOnFailure {
 				misses++
@@ -94,6 +98,9 @@ func TestEveryKindOfFleetIsDrawn(t *testing.T) {
 				flushes++
 			}
 		}
+	}
+	if lanes < n/6 {
+		t.Errorf("of %d fleets %d change lanes", n, lanes)
 	}
 	if fleets < n/3 || fleets > n/2 || misses < fleets/3 || flushes < fleets/6 {
 		t.Errorf("of %d fleets %d speak memcached, %d with misses for errors, %d with flush_all", n, fleets, misses, flushes)

@@ -8,13 +8,16 @@ const (
 	absent kind = iota
 	text
 	list
+	hash
+	set
+	sorted
 )
 
 // value is what a key holds. Values are immutable.
 type value struct {
 	kind kind
 	text string
-	list []string // newest first
+	list []string // a list, newest first; names and values of a hash or a sorted set; members of a set
 
 	// Of a memcached: as they stand in requests and replies.
 	flags, ttl string
@@ -41,12 +44,19 @@ const (
 const (
 	wrongType  = "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
 	notInteger = "-ERR value is not an integer or out of range\r\n"
-	null       = "$-1\r\n"
 )
+
+// null says that there is nothing.
+func null(resp3 bool) string {
+	if resp3 {
+		return "_\r\n"
+	}
+	return "$-1\r\n"
+}
 
 // exec runs a command with one key on what the key holds, appends its reply to dst and returns what
 // the key holds afterwards. name is in capitals.
-func exec(name string, v value, args []string, dst []byte) ([]byte, value) {
+func exec(resp3 bool, name string, v value, args []string, dst []byte) ([]byte, value) {
 	switch name {
 	case "SET":
 		return append(dst, "+OK\r\n"...), value{kind: text, text: args[2]}
@@ -57,15 +67,17 @@ func exec(name string, v value, args []string, dst []byte) ([]byte, value) {
 		return appendInteger(dst, 1), value{kind: text, text: args[2]}
 	case "LPUSH", "LRANGE":
 		return execList(name, v, args, dst)
+	case "HSET", "HGETALL", "SADD", "SMEMBERS", "ZADD", "ZSCORE":
+		return execTyped(resp3, name, v, args, dst)
 	}
-	if v.kind == list {
+	if v.kind > text {
 		return append(dst, wrongType...), v
 	}
 	switch name {
 	case "GET":
-		return appendText(dst, v), v
+		return appendText(dst, v, resp3), v
 	case "GETDEL":
-		return appendText(dst, v), value{}
+		return appendText(dst, v, resp3), value{}
 	case "STRLEN":
 		return appendInteger(dst, int64(len(v.text))), v
 	case "APPEND":
@@ -86,7 +98,7 @@ func exec(name string, v value, args []string, dst []byte) ([]byte, value) {
 }
 
 func execList(name string, v value, args []string, dst []byte) ([]byte, value) {
-	if v.kind == text {
+	if v.kind != absent && v.kind != list {
 		return append(dst, wrongType...), v
 	}
 	if name == "LRANGE" {
@@ -103,15 +115,15 @@ func execList(name string, v value, args []string, dst []byte) ([]byte, value) {
 }
 
 // appendText appends what GET and MGET answer; MGET says nil for a list.
-func appendText(dst []byte, v value) []byte {
+func appendText(dst []byte, v value, resp3 bool) []byte {
 	if v.kind != text {
-		return append(dst, null...)
+		return append(dst, null(resp3)...)
 	}
 	return appendBulk(dst, v.text)
 }
 
 // appendEval appends what these servers answer to EVAL: all of its arguments, nested.
-func appendEval(dst []byte, args []string) []byte {
+func appendEval(dst []byte, args []string, resp3 bool) []byte {
 	dst = append(dst, "*4\r\n"...)
 	dst = appendBulk(dst, args[1])
 	dst = append(dst, '*')
@@ -122,6 +134,9 @@ func appendEval(dst []byte, args []string) []byte {
 	}
 	dst = append(dst, "*3\r\n"...)
 	dst = appendInteger(dst, int64(-len(args)))
+	if resp3 {
+		return append(dst, "%3\r\n$1\r\na\r\n#t\r\n,-1.5e-3\r\n_\r\n(123456789012345678901234567890\r\n~3\r\n#f\r\n=7\r\ntxt:a\r\n\r\n!5\r\nERR a\r\n_\r\n+done\r\n"...)
+	}
 	return append(dst, "*2\r\n*-1\r\n*0\r\n$-1\r\n+done\r\n"...)
 }
 

@@ -60,9 +60,9 @@ func scanReply(b []byte, i int) (end int, v verdict) {
 		return 0, malformed
 	}
 	switch line[0] {
-	case '+', '-', ':':
+	case '+', '-', ':', '_', ',', '#', '(':
 		return next, whole
-	case '$', '*':
+	case '$', '*', '%', '~', '=', '!':
 	default:
 		return 0, malformed
 	}
@@ -70,8 +70,12 @@ func scanReply(b []byte, i int) (end int, v verdict) {
 	if err != nil || n < -1 {
 		return 0, malformed
 	}
-	if line[0] == '$' {
+	switch line[0] {
+	case '$', '=', '!':
 		return scanBulk(b, next, n)
+	}
+	if line[0] == '%' {
+		n *= 2
 	}
 	for range max(n, 0) {
 		if next, v = scanReply(b, next); v != whole {

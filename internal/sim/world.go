@@ -27,9 +27,10 @@ type world struct {
 	pipes   []*pipe // in the order in which they were made
 	byID    map[message.ConnID]*pipe
 	servers []*server
-	clients []*client // the present holder of each seat
-	people  int       // clients ever made
-	shared  map[string]map[string]bool
+	clients []*client                // the present holder of each seat
+	people  int                      // clients ever made
+	shared  map[lane]map[string]bool // by database: key and value in one
+	chosen  map[lane]bool            // lanes that some client has ever been in
 
 	// Requests to forget everything: how many there were, how many are under way, and how many of the
 	// first ones were over when last none was.
@@ -61,7 +62,7 @@ type world struct {
 func newWorld(c Config) *world {
 	w := &world{
 		cfg: c, rng: rand.New(rand.NewPCG(c.Seed, 2)), now: clock.Instant(time.Second),
-		byID: map[message.ConnID]*pipe{}, shared: map[string]map[string]bool{}, excused: map[string]bool{},
+		byID: map[message.ConnID]*pipe{}, shared: map[lane]map[string]bool{}, chosen: map[lane]bool{}, excused: map[string]bool{},
 		scratch: make([]byte, 64<<10), snapshot: newSnapshot(&c), stormy: c.Faults != 0, gullible: true,
 	}
 	w.dialect = redis{}
@@ -71,7 +72,11 @@ func newWorld(c Config) *world {
 	w.engine = engine.New(w, w, w.snapshot, c.Seed)
 	w.engine.Buffers().Mangle = true
 	for i := range c.Servers {
-		w.servers = append(w.servers, &server{w: w, index: i, keys: map[string]value{}})
+		s := &server{w: w, index: i}
+		for range max(c.Databases, c.Database+1) {
+			s.keys = append(s.keys, map[string]value{})
+		}
+		w.servers = append(w.servers, s)
 	}
 	for i := range c.Clients {
 		w.clients = append(w.clients, w.newClient(i, c.Requests))
@@ -395,9 +400,8 @@ func (w *world) Server(_ *topology.Pool, s *topology.Server, e upstream.Event, e
 	w.log("server event %s %d %v", s.Name, e, err)
 }
 
-// Client hears of clients that did something wrong.
 // Failed implements engine.Observer.
-func (w *world) Failed(*topology.Pool, *topology.Server, upstream.Event, error) {}
+func (w *world) Failed(*topology.Pool, *topology.Server, upstream.Failure) {}
 
 // Recovered implements engine.Observer.
 func (w *world) Recovered(*topology.Pool, *topology.Server) {}
