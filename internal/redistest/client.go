@@ -127,10 +127,15 @@ func readReply(r *bufio.Reader, b *strings.Builder) error {
 	if len(line) < 3 || line[len(line)-2] != '\r' {
 		return fmt.Errorf("%q is no line of a reply", line)
 	}
+	elements := 1 // for each that is announced
 	switch line[0] {
-	case '+', '-', ':':
+	case '+', '-', ':', '_', ',', '#', '(':
 		return nil
-	case '$', '*':
+	case '$', '=', '!':
+		elements = 0
+	case '*', '~', '>':
+	case '%', '|':
+		elements = 2
 	default:
 		return fmt.Errorf("%q begins no reply", line)
 	}
@@ -138,9 +143,13 @@ func readReply(r *bufio.Reader, b *strings.Builder) error {
 	if err != nil || n < 0 {
 		return err
 	}
-	if line[0] == '$' {
+	if elements == 0 {
 		_, err = io.CopyN(b, r, int64(n)+2)
 		return err
+	}
+	n *= elements
+	if line[0] == '|' {
+		n++ // an attribute belongs to the reply behind it
 	}
 	for range n {
 		if err := readReply(r, b); err != nil {
