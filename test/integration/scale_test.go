@@ -234,7 +234,11 @@ func ping(fd int) error {
 		return err
 	}
 	var reply [7]byte
-	if n, err := unix.Read(fd, reply[:]); err != nil || !bytes.Equal(reply[:n], []byte("+PONG\r\n")) {
+	n, err := unix.Read(fd, reply[:])
+	for err == unix.EINTR { // the kernel does not go on with a read that has a limit
+		n, err = unix.Read(fd, reply[:])
+	}
+	if err != nil || !bytes.Equal(reply[:n], []byte("+PONG\r\n")) {
 		return fmt.Errorf("PING: %q, %v", reply[:max(n, 0)], err)
 	}
 	return nil
