@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -29,7 +30,11 @@ func writePage(path string, results []result) error {
 	if !ok || !ok2 {
 		return fmt.Errorf("%s: the lines that enclose the tables are missing", path)
 	}
-	return os.WriteFile(path, []byte(head+begin+tables(results)+end+tail), 0o644)
+	recordings, err := recorded(handshakes)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(head+begin+tables(results)+recordings+end+tail), 0o644)
 }
 
 // tables has one table per protocol, and what each library opens with.
@@ -47,12 +52,40 @@ func tables(results []result) string {
 			}
 		}
 	}
-	b.WriteString("\n### What they open with\n\nNoted between each library and a Redis or memcached server. Nothing: the first command is the application's own.\n\n| library | before the application's first command |\n| --- | --- |\n")
+	b.WriteString("\n### What they open with\n\nNoted between each library and a Redis server. The others send nothing of their own.\n\n| library | before the application's first command |\n| --- | --- |\n")
 	for _, r := range results {
-		fmt.Fprintf(&b, "| %s | %s |\n", r.library.Name, opening(r.opens))
+		if r.library.Protocol == "Redis" && len(r.opens) > 0 {
+			fmt.Fprintf(&b, "| %s | %s |\n", r.library.Name, opening(r.opens))
+		}
+	}
+	return b.String()
+}
+
+// handshakes are the recordings of libraries that are not run, by file name.
+const handshakes = "test/integration/testdata/handshakes"
+
+// recorded is the table of the recordings.
+func recorded(dir string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
+	if err != nil || len(files) == 0 {
+		return "", fmt.Errorf("no recordings in %s: %v", dir, err)
+	}
+	var b strings.Builder
+	b.WriteString("\n### Handshake tested, library not run\n\n| library | protocol | recording |\n| --- | --- | --- |\n")
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		title, _, _ := strings.Cut(strings.TrimPrefix(string(text), "# "), "\n")
+		i := strings.LastIndex(title, ", ")
+		if i < 0 {
+			return "", fmt.Errorf("%s: the first line has no protocol", file)
+		}
+		fmt.Fprintf(&b, "| %s | %s | `%s` |\n", title[:i], title[i+2:], strings.TrimSuffix(filepath.Base(file), ".txt"))
 	}
 	b.WriteString("\n")
-	return b.String()
+	return b.String(), nil
 }
 
 func (r result) row() string {
@@ -61,28 +94,36 @@ func (r result) row() string {
 	if r.proxied == nil {
 		return "| " + strings.Join(append(cells, "not installed"), " | ") + " |" + strings.Repeat(" |", len(steps(l.Protocol))+1) + "\n"
 	}
-	cells = append(cells, r.proxied.version)
+	version := r.proxied.version
+	if _, commit, ok := strings.Cut(version, "0.0.0-"); ok {
+		version, _, _ = strings.Cut(commit, "-") // a module without versions has dates
+		version = version[:4] + "-" + version[4:6] + "-" + version[6:8]
+	}
+	cells = append(cells, version)
 	failed, _ := r.proxied.failed(l)
 	for _, s := range steps(l.Protocol) {
 		switch said := r.proxied.steps[s]; {
 		case strings.HasPrefix(said, "ok"):
 			cells = append(cells, "yes")
-		case strings.HasPrefix(said, "none"), !has(l.steps(), s) && failed == "":
+		case strings.HasPrefix(said, "none"), said == "":
 			cells = append(cells, "–")
-		case said == "":
-			cells = append(cells, "")
 		default:
 			cells = append(cells, "no")
 		}
 	}
-	outcome := "works"
-	if failed != "" {
-		outcome = "not yet: " + l.NotYet.Reason
+	return "| " + strings.Join(append(cells, l.outcome(failed != "")), " | ") + " |\n"
+}
+
+// outcome is the last cell of a row.
+func (l Library) outcome(failed bool) string {
+	text := "works"
+	if failed {
+		text = "not yet: " + l.NotYet.Reason
 	}
 	if l.Note != "" {
-		outcome += "; " + l.Note
+		text += "; " + l.Note
 	}
-	return "| " + strings.Join(append(cells, outcome), " | ") + " |\n"
+	return text
 }
 
 // opening is a handshake as a cell. What does not print, or is different each time, is cut.
