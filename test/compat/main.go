@@ -1,5 +1,5 @@
-// The compatibility table: client libraries with their default options, against a real server and
-// then through cashew. `make compat` builds and runs it and writes docs/clients.md.
+// Command compat makes the compatibility table: client libraries with their default options, against a
+// real server and then through cashew. `make compat` builds and runs it and writes docs/clients.md.
 //
 // A library's program gets host and port as arguments. For every step it prints one line:
 //
