@@ -127,15 +127,10 @@ func readReply(r *bufio.Reader, b *strings.Builder) error {
 	if len(line) < 3 || line[len(line)-2] != '\r' {
 		return fmt.Errorf("%q is no line of a reply", line)
 	}
-	elements := 1 // for each that is announced
 	switch line[0] {
-	case '+', '-', ':', '_', ',', '#', '(':
+	case '+', '-', ':', '_', '#', ',', '(':
 		return nil
-	case '$', '=', '!':
-		elements = 0
-	case '*', '~', '>':
-	case '%', '|':
-		elements = 2
+	case '$', '!', '=', '*', '~', '>', '%', '|':
 	default:
 		return fmt.Errorf("%q begins no reply", line)
 	}
@@ -143,13 +138,14 @@ func readReply(r *bufio.Reader, b *strings.Builder) error {
 	if err != nil || n < 0 {
 		return err
 	}
-	if elements == 0 {
+	switch line[0] {
+	case '$', '!', '=':
 		_, err = io.CopyN(b, r, int64(n)+2)
 		return err
-	}
-	n *= elements
-	if line[0] == '|' {
-		n++ // an attribute belongs to the reply behind it
+	case '%':
+		n *= 2
+	case '|': // attributes stand in front of the reply that they belong to
+		n = 2*n + 1
 	}
 	for range n {
 		if err := readReply(r, b); err != nil {
