@@ -6,6 +6,8 @@ FUZZTIME ?= 10s
 SEEDS ?= 800
 # Flags of the measuring tool, for example: make bench BENCH='-quick -only 50c'
 BENCH    ?=
+# Flags of the tool that tries client libraries, for example: make compat COMPAT='-only redis-py -v'
+COMPAT   ?=
 
 # The race detector costs five to ten times the CPU, so it runs where goroutines meet and nowhere else.
 # internal/archtest fails when a room that starts goroutines or takes locks is missing here.
@@ -29,7 +31,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test race sim fuzz lint fmt cross check bench package clean peers
+.PHONY: help build demo test race sim fuzz lint fmt cross check bench compat package clean peers
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +85,10 @@ bench: build ## measure against nutcracker and no proxy (BENCH='-quick …')
 	@scripts/peers.sh redis-server redis-benchmark memcached nutcracker
 	go build -o bin/cashew-bench ./bench
 	bin/cashew-bench -cashew bin/cashew -out bench/results $(BENCH)
+
+compat: build ## try the client libraries that can be had, write docs/clients.md (slow; not in check)
+	go build -o bin/cashew-compat ./test/compat
+	bin/cashew-compat -cashew bin/cashew $(COMPAT)
 
 package: build ## a Debian package in bin/, of what build makes
 	@scripts/package.sh '$(VERSION)' bin

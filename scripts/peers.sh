@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing of the named programs with the system's package manager: peers.sh PROGRAM…
-# Knows redis-server, redis-benchmark, memcached, memccapable, nutcracker, cc and make.
+# Knows redis-server, redis-benchmark, memcached, memccapable, nutcracker, cc and make. deb:NAME is the
+# package NAME of Debian, which has no program by which one could see that it is there.
 #
 # No service is left running that was not running before: on Debian a temporary policy-rc.d forbids
 # starts, and what comes up all the same is stopped through the service manager, never by process name.
@@ -111,10 +112,24 @@ restore_starts() {
 	if [ -e $policy.before-cashew ] || [ -L $policy.before-cashew ]; then $root mv $policy.before-cashew $policy; fi
 }
 
+# here: is it there already?
+here() {
+	case $1 in
+	deb:*) dpkg-query -W -f '${Status}' "${1#deb:}" 2>/dev/null | grep -q 'ok installed' ;;
+	*) command -v "$1" >/dev/null ;;
+	esac
+}
+
 install_program() {
 	local package
+	case $manager:$1 in
+	apt-get:deb:*)
+		package=${1#deb:}
+		if known "$package" && install_package "$package"; then return; fi
+		;;
+	esac
 	for package in $(candidates "$1"); do
-		if known "$package" && install_package "$package" && command -v "$1" >/dev/null; then return; fi
+		if known "$package" && install_package "$package" && here "$1"; then return; fi
 	done
 	say "could not install $1 with $manager"
 }
@@ -126,7 +141,7 @@ advise_nutcracker() {
 }
 
 missing=()
-for program in "$@"; do command -v "$program" >/dev/null || missing+=("$program"); done
+for program in "$@"; do here "$program" || missing+=("$program"); done
 [ ${#missing[@]} -gt 0 ] || exit 0
 say "missing: ${missing[*]}"
 

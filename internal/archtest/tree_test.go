@@ -41,6 +41,11 @@ type tree struct {
 // skipped directories hold nothing that was written here.
 var skipped = map[string]bool{".git": true, "bin": true, "testdata": true, "results": true, "node_modules": true}
 
+// otherModule is of programs whose libraries are not this module's.
+func otherModule(name string) bool {
+	return strings.HasPrefix(name, "tools/") || strings.HasPrefix(name, "test/compat/go/")
+}
+
 // load reads the module. Files are parsed whatever their build constraints say, because the laws hold
 // on every system; `go list` would show only one system's half of the tree.
 func load(fsys fs.FS) (*tree, error) {
@@ -63,7 +68,7 @@ func load(fsys fs.FS) (*tree, error) {
 			return err
 		}
 		t.texts[name] = data
-		if !strings.HasSuffix(name, ".go") || strings.HasPrefix(name, "tools/") {
+		if !strings.HasSuffix(name, ".go") || otherModule(name) {
 			return nil
 		}
 		s, err := parse(name, data)
