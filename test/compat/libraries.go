@@ -38,7 +38,7 @@ var (
 // Libraries is the table of libraries, with the outcome that is expected of each. What is not named
 // NotYet works.
 var Libraries = []Library{
-	{Name: "redis-cli", Protocol: "Redis", Language: "shell", Program: "redis-cli.sh", Args: []string{"redis-cli"}, Debian: []string{"redis-tools"}},
+	{Name: "redis-cli", Protocol: "Redis", Language: "shell", Program: "redis-cli.sh", Args: []string{"redis-cli"}, Note: "the pipeline is 1000 `SET` with `--pipe`", Debian: []string{"redis-tools"}},
 	{Name: "redis-cli -3", Protocol: "Redis", Language: "shell", Program: "redis-cli.sh", Args: []string{"redis-cli", "-3"}, Debian: []string{"redis-tools"}},
 	{Name: "go-redis", Protocol: "Redis", Language: "Go", Program: "goredis"},
 	{Name: "go-redis 8", Protocol: "Redis", Language: "Go", Program: "goredis8"},
@@ -88,7 +88,10 @@ var Libraries = []Library{
 	{Name: "php-memcache", Protocol: "memcached", Language: "PHP", Program: "memcached.php", Args: []string{"memcache"}, Debian: []string{"php-cli", "php-memcache"}},
 	{Name: "libmemcached's tools", Protocol: "memcached", Language: "shell", Program: "memc-tools.sh", Debian: []string{"libmemcached-tools"}},
 	{Name: "dalli", Protocol: "memcached", Language: "Ruby", Program: "dalli.rb", Debian: []string{"ruby", "ruby-dalli"}, Steps: binaryOnly, NotYet: onlyBinary},
-	{Name: "memcached (npm)", Protocol: "memcached", Language: "Node.js", Program: "memcached.mjs", Args: []string{"memcached"}},
+	{
+		Name: "memcached (npm)", Protocol: "memcached", Language: "Node.js", Program: "memcached.mjs", Args: []string{"memcached"},
+		Note: "the value has 512 KiB, because the library counts most bytes twice up to its limit of 1 MiB",
+	},
 	{Name: "memcache (npm)", Protocol: "memcached", Language: "Node.js", Program: "memcached.mjs", Args: []string{"memcache"}},
 	{Name: "memcache-client (npm)", Protocol: "memcached", Language: "Node.js", Program: "memcached.mjs", Args: []string{"memcache-client"}},
 	{Name: "memjs", Protocol: "memcached", Language: "Node.js", Program: "memcached.mjs", Args: []string{"memjs"}, Steps: binaryOnly, NotYet: onlyBinary},
