@@ -9,7 +9,7 @@ BENCH    ?=
 
 # The race detector costs five to ten times the CPU, so it runs where goroutines meet and nowhere else.
 # internal/archtest fails when a room that starts goroutines or takes locks is missing here.
-RACE_ROOMS := stats eventloop proxy redisclient health control metrics admin daemon sim servertest redistest memcachedtest
+RACE_ROOMS := stats eventloop proxy redisclient health control metrics admin daemon demo sim servertest redistest memcachedtest
 
 # What `go build ./...` must accept. The one that is vetted has the poll(2) driver.
 CROSS      := linux/amd64 linux/arm64 darwin/arm64 darwin/amd64 freebsd/amd64
@@ -80,7 +80,7 @@ cross: ## compile for every supported system
 check: lint cross test race sim fuzz ## everything above that judges; under 15 minutes on two cores
 
 bench: build ## measure against nutcracker and no proxy (BENCH='-quick …')
-	@scripts/peers.sh redis-server redis-benchmark nutcracker
+	@scripts/peers.sh redis-server redis-benchmark memcached nutcracker
 	go build -o bin/cashew-bench ./bench
 	bin/cashew-bench -cashew bin/cashew -out bench/results $(BENCH)
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +93,7 @@ func TestFlags(t *testing.T) {
 // needPeers fails the test if a program that is measured against is not installed.
 func needPeers(t *testing.T) {
 	t.Helper()
-	for _, p := range []string{"redis-server", "redis-benchmark", "nutcracker"} {
+	for _, p := range []string{"redis-server", "redis-benchmark", "memcached", "nutcracker"} {
 		if _, err := exec.LookPath(p); err != nil {
 			t.Fatalf("this test needs a real %s: scripts/peers.sh installs it: %v", p, err)
 		}
@@ -110,10 +111,22 @@ func peerOptions(t *testing.T, dir string) *options {
 	return o
 }
 
+// TestMain lets the tests' binary be what this program starts of itself.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && subcommands[os.Args[1]] != nil {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
 func TestRunMeasures(t *testing.T) {
 	dir := t.TempDir()
+	o := peerOptions(t, dir)
+	o.only = regexp.MustCompile("^get-50c$|^mc-set-50c-P16$|^mc-mget-100$")
+	o.targets = []string{direct, nutcracker, floor}
 	var table bytes.Buffer
-	if err := run(t.Context(), peerOptions(t, dir), &table); err != nil {
+	if err := run(t.Context(), o, &table); err != nil {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
@@ -128,16 +141,42 @@ func TestRunMeasures(t *testing.T) {
 	if err := json.Unmarshal(raw, &rep); err != nil {
 		t.Fatal(err)
 	}
-	if len(rep.Results) != 1 || len(rep.Results[0].Samples) != 2 {
-		t.Fatalf("have %+v, want one workload with two samples", rep.Results)
+	want := map[string]int{"get-50c": 3, "mc-set-50c-P16": 2, "mc-mget-100": 2} // the floor is for Redis
+	if len(rep.Results) != len(want) {
+		t.Fatalf("have %+v, want %v", rep.Results, want)
 	}
-	for _, s := range rep.Results[0].Samples {
-		if s.Throughput <= 0 || s.P50 <= 0 || s.P99 < s.P50 || s.ServersCPU <= 0 || (s.ProxyCPU > 0) != (s.Target == nutcracker) {
-			t.Errorf("impossible figures: %+v", s)
+	for _, r := range rep.Results {
+		if len(r.Samples) != want[r.Workload.Name] {
+			t.Errorf("%s has %d samples, want %d", r.Workload.Name, len(r.Samples), want[r.Workload.Name])
+		}
+		for _, s := range r.Samples {
+			if s.Throughput <= 0 || s.P50 <= 0 || s.P99 < s.P50 || (s.ServersCPU > 0) != (s.Target != floor) || (s.ProxyCPU > 0) != (s.Target != direct) {
+				t.Errorf("%s: impossible figures: %+v", r.Workload.Name, s)
+			}
 		}
 	}
-	if !strings.Contains(table.String(), "| get-50c | nutcracker |") {
-		t.Errorf("no row for nutcracker in\n%s", table.String())
+	for _, row := range []string{"| get-50c | nutcracker |", "| get-50c | floor |", "| mc-mget-100 | nutcracker |"} {
+		if !strings.Contains(table.String(), row) {
+			t.Errorf("no row %s in\n%s", row, table.String())
+		}
+	}
+	if strings.Contains(table.String(), "| mc-mget-100 | floor |") {
+		t.Errorf("a floor that was not measured has a row in\n%s", table.String())
+	}
+}
+
+func TestCheckCompares(t *testing.T) {
+	o := peerOptions(t, "")
+	o.check = true
+	o.only = regexp.MustCompile("^get-50c$|^set-50c$")
+	var table bytes.Buffer
+	if err := run(t.Context(), o, &table); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []string{"\n| get-50c | ", "\n| set-50c | "} {
+		if strings.Count(table.String(), row) != 1 {
+			t.Errorf("no row %q in\n%s", row, table.String())
+		}
 	}
 }
 
@@ -145,7 +184,7 @@ func TestRunMeasures(t *testing.T) {
 func TestStopEndsEverything(t *testing.T) {
 	dir := t.TempDir()
 	o := peerOptions(t, "")
-	f, err := startFleet(t.Context(), o, dir)
+	f, err := startFleet(t.Context(), o, workloads[:1], dir)
 	defer f.stop()
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +210,7 @@ func TestStopEndsEverything(t *testing.T) {
 
 func TestMissingKeysFailTheRun(t *testing.T) {
 	o := peerOptions(t, "")
-	f, err := startFleet(t.Context(), o, t.TempDir())
+	f, err := startFleet(t.Context(), o, workloads[:1], t.TempDir())
 	defer f.stop()
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +225,7 @@ func TestStartTellsWhy(t *testing.T) {
 	needPeers(t)
 	f := &fleet{dir: t.TempDir()}
 	defer f.stop()
-	p, err := f.newProcess("broken", "redis-server")
+	p, err := f.newProcess("broken", "redis-server", redis)
 	if err != nil {
 		t.Fatal(err)
 	}

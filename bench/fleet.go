@@ -6,15 +6,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// target is what redis-benchmark is pointed at.
+// target is what a load generator is pointed at.
 type target struct {
 	name    string
+	speaks  string // redis or memcached
 	port    int
+	drive   driver
 	proxy   *process // nil for direct
 	servers []*process
 }
@@ -48,8 +51,16 @@ type fleet struct {
 	dir       string
 	processes []*process
 	targets   []*target
-	config    string   // the proxies' configuration, without the port to listen on
-	spread    []string // how the keys are spread over the servers
+	pools     []*pool
+	cashew    string // path, once it is known
+}
+
+// pool is what the proxies of one protocol share.
+type pool struct {
+	speaks string
+	shards []*process
+	config string   // without the port to listen on
+	spread []string // how the keys are spread over the servers
 }
 
 // stop ends every process, the newest first.
@@ -59,58 +70,138 @@ func (f *fleet) stop() {
 	}
 }
 
-// startFleet starts the servers and the targets of o. The fleet must be stopped even after an error.
-func startFleet(ctx context.Context, o *options, dir string) (*fleet, error) {
+// of returns the targets that a workload is for.
+func (f *fleet) of(w workload) (targets []*target) {
+	for _, t := range f.targets {
+		if t.speaks == w.Protocol && (t.name != floor || w.floor) {
+			targets = append(targets, t)
+		}
+	}
+	return targets
+}
+
+// startFleet starts the servers and the targets of o that the workloads need. The fleet must be stopped
+// even after an error.
+func startFleet(ctx context.Context, o *options, selected []workload, dir string) (*fleet, error) {
 	f := &fleet{dir: dir}
-	var shards []*process
-	for _, name := range o.targets {
-		if name == direct {
-			s, err := f.redis(ctx, "redis-direct")
-			if err != nil {
-				return f, err
-			}
-			f.targets = append(f.targets, &target{name: direct, port: s.port, servers: []*process{s}})
+	for _, protocol := range []string{redis, memcached} {
+		if !slices.ContainsFunc(selected, func(w workload) bool { return w.Protocol == protocol }) {
 			continue
 		}
-		for i := len(shards); i < 2; i++ {
-			s, err := f.redis(ctx, "redis-"+strconv.Itoa(i))
+		for _, name := range o.targets {
+			if name == floor && !slices.ContainsFunc(selected, func(w workload) bool { return w.Protocol == protocol && w.floor }) {
+				continue
+			}
+			t, err := f.start(ctx, o, name, protocol)
 			if err != nil {
 				return f, err
 			}
-			shards = append(shards, s)
+			f.targets = append(f.targets, t)
 		}
-		p, err := f.startProxy(ctx, o, name, shards)
-		if err != nil {
-			return f, err
-		}
-		f.targets = append(f.targets, &target{name: name, port: p.port, proxy: p, servers: shards})
 	}
 	return f, nil
 }
 
-func (f *fleet) newProcess(name, path string) (*process, error) {
+// start starts a target, and the servers that it needs if they do not run yet.
+func (f *fleet) start(ctx context.Context, o *options, name, protocol string) (*target, error) {
+	t := &target{name: name, speaks: protocol, drive: redisBenchmark}
+	if protocol == memcached {
+		t.drive = ownGenerator
+	}
+	switch name {
+	case direct:
+		s, err := f.server(ctx, protocol, protocol+"-direct")
+		if err != nil {
+			return nil, err
+		}
+		t.port, t.servers = s.port, []*process{s}
+	case floor:
+		p, err := f.startFloor(ctx)
+		if err != nil {
+			return nil, err
+		}
+		t.port, t.proxy = p.port, p
+	default:
+		pool, err := f.pool(ctx, protocol)
+		if err != nil {
+			return nil, err
+		}
+		p, err := f.startProxy(ctx, o, name, pool)
+		if err != nil {
+			return nil, err
+		}
+		t.port, t.proxy, t.servers = p.port, p, pool.shards
+	}
+	return t, nil
+}
+
+// pool returns the servers behind the proxies of a protocol.
+func (f *fleet) pool(ctx context.Context, protocol string) (*pool, error) {
+	for _, p := range f.pools {
+		if p.speaks == protocol {
+			return p, nil
+		}
+	}
+	p := &pool{speaks: protocol}
+	for i := range 2 {
+		s, err := f.server(ctx, protocol, protocol+"-"+strconv.Itoa(i))
+		if err != nil {
+			return nil, err
+		}
+		p.shards = append(p.shards, s)
+	}
+	p.config = configuration(protocol, p.shards)
+	f.pools = append(f.pools, p)
+	return p, nil
+}
+
+func (f *fleet) newProcess(name, path, speaks string) (*process, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{name: name, path: path, port: port, logs: filepath.Join(f.dir, name+".log")}
+	p := &process{name: name, path: path, port: port, speaks: speaks, logs: filepath.Join(f.dir, name+".log")}
 	f.processes = append(f.processes, p)
 	return p, nil
 }
 
-func (f *fleet) redis(ctx context.Context, name string) (*process, error) {
-	p, err := f.newProcess(name, "redis-server")
+// server starts a server with one thread: for memcached, whose default is four, that is what makes two
+// of them comparable with two of Redis.
+func (f *fleet) server(ctx context.Context, protocol, name string) (*process, error) {
+	program := "redis-server"
+	if protocol == memcached {
+		program = "memcached"
+	}
+	p, err := f.newProcess(name, program, protocol)
 	if err != nil {
 		return nil, err
 	}
-	return p, start(ctx, p, "--port", strconv.Itoa(p.port), "--bind", "127.0.0.1",
+	port := strconv.Itoa(p.port)
+	if protocol == memcached {
+		// As root memcached insists on a user; as anybody else it ignores -u.
+		return p, start(ctx, p, "-l", "127.0.0.1", "-p", port, "-U", "0", "-u", "root", "-t", "1", "-c", "4096", "-m", "256")
+	}
+	return p, start(ctx, p, "--port", port, "--bind", "127.0.0.1",
 		"--save", "", "--appendonly", "no", "--dir", f.dir, "--logfile", p.logs)
+}
+
+// startFloor starts this program again, as a server that forwards nothing.
+func (f *fleet) startFloor(ctx context.Context) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p, err := f.newProcess(floor, self, redis)
+	if err != nil {
+		return nil, err
+	}
+	return p, start(ctx, p, "floor", "-port", strconv.Itoa(p.port))
 }
 
 // startProxy starts nutcracker or cashew: the same command line but for nutcracker's verbosity. At
 // its default level nutcracker asks the kernel for the peer's name on every request, for a log line
 // that it then does not write; -v 4 is its best.
-func (f *fleet) startProxy(ctx context.Context, o *options, name string, shards []*process) (*process, error) {
+func (f *fleet) startProxy(ctx context.Context, o *options, name string, pool *pool) (*process, error) {
 	path := o.nutcracker
 	if name == cashew {
 		var err error
@@ -122,7 +213,7 @@ func (f *fleet) startProxy(ctx context.Context, o *options, name string, shards 
 	if err != nil {
 		return nil, err
 	}
-	p, err := f.newProcess(name, path)
+	p, err := f.newProcess(name+"-"+pool.speaks, path, pool.speaks)
 	if err != nil {
 		return nil, err
 	}
@@ -130,9 +221,8 @@ func (f *fleet) startProxy(ctx context.Context, o *options, name string, shards 
 	if err != nil {
 		return nil, err
 	}
-	f.config = configuration(shards)
-	file := filepath.Join(f.dir, name+".yml")
-	text := fmt.Sprintf("bench:\n  listen: 127.0.0.1:%d\n%s", p.port, f.config)
+	file := filepath.Join(f.dir, p.name+".yml")
+	text := fmt.Sprintf("bench:\n  listen: 127.0.0.1:%d\n%s", p.port, pool.config)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -153,9 +243,11 @@ func lookup(program string) string {
 
 // configuration returns the pool's settings. The servers have names, so that the ring, and with it
 // the share of the keys that each server gets, does not depend on the ports.
-func configuration(shards []*process) string {
+func configuration(protocol string, shards []*process) string {
 	var b strings.Builder
-	b.WriteString("  hash: fnv1a_64\n  distribution: ketama\n  redis: true\n  preconnect: true\n  backlog: 1024\n  servers:\n")
+	b.WriteString("  hash: fnv1a_64\n  distribution: ketama\n")
+	fmt.Fprintf(&b, "  redis: %t\n", protocol == redis)
+	b.WriteString("  preconnect: true\n  backlog: 1024\n  servers:\n")
 	for i, s := range shards {
 		fmt.Fprintf(&b, "    - 127.0.0.1:%d:1 shard%d\n", s.port, i)
 	}
@@ -166,6 +258,9 @@ func configuration(shards []*process) string {
 func (f *fleet) cashewPath(ctx context.Context, o *options) (string, error) {
 	if o.cashew != "" {
 		return o.cashew, nil
+	}
+	if f.cashew != "" {
+		return f.cashew, nil
 	}
 	dir, err := root()
 	if err != nil {
@@ -178,50 +273,63 @@ func (f *fleet) cashewPath(ctx context.Context, o *options) (string, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building cashew: %w\n%s", err, out)
 	}
+	f.cashew = path
 	return path, nil
 }
 
 // preload sets the keys that the workloads need: once directly, and once through the first proxy,
 // whose ring the other proxy shares. A key that the other looks for elsewhere fails the run.
 func (f *fleet) preload(selected []workload) error {
-	spaces := map[keyspace]bool{}
-	total := 0
-	for _, w := range selected {
-		if !spaces[w.keys] {
-			spaces[w.keys] = true
-			total += w.keys.keys
-		}
-	}
-	proxied := false
-	for _, t := range f.targets {
-		if t.proxy != nil && proxied {
-			continue
-		}
-		proxied = proxied || t.proxy != nil
-		for k := range spaces {
-			if err := fill(t.port, k); err != nil {
-				return fmt.Errorf("loading keys through %s: %w%s", t.name, err, t.log())
+	for _, protocol := range []string{redis, memcached} {
+		spaces := map[keyspace]bool{}
+		total := 0
+		for _, w := range selected {
+			if w.Protocol == protocol && !spaces[w.keys] {
+				spaces[w.keys] = true
+				total += w.keys.keys
 			}
 		}
-		var have []string
-		sum := 0
-		for _, s := range t.servers {
-			n, err := keysOf(s.port)
+		proxied := false
+		for _, t := range f.targets {
+			if t.speaks != protocol || len(t.servers) == 0 || t.proxy != nil && proxied {
+				continue
+			}
+			proxied = proxied || t.proxy != nil
+			for k := range spaces {
+				if err := fill(t.port, protocol, k); err != nil {
+					return fmt.Errorf("loading keys through %s: %w%s", t.name, err, t.log())
+				}
+			}
+			have, err := t.spread(total)
 			if err != nil {
 				return err
 			}
-			if n == 0 {
-				return fmt.Errorf("%s got no key at all through %s", s.name, t.name)
+			for _, p := range f.pools {
+				if p.speaks == protocol && t.proxy != nil {
+					p.spread = have
+				}
 			}
-			have = append(have, strconv.Itoa(n))
-			sum += n
-		}
-		if sum != total {
-			return fmt.Errorf("%d keys were loaded through %s, %d are there", total, t.name, sum)
-		}
-		if t.proxy != nil {
-			f.spread = have
 		}
 	}
 	return nil
+}
+
+// spread returns how many keys each server of the target has; all of them together are to have total.
+func (t *target) spread(total int) (have []string, err error) {
+	sum := 0
+	for _, s := range t.servers {
+		n, err := keysOf(s.port, t.speaks)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return nil, fmt.Errorf("%s got no key at all through %s", s.name, t.name)
+		}
+		have = append(have, strconv.Itoa(n))
+		sum += n
+	}
+	if sum != total {
+		return nil, fmt.Errorf("%d keys were loaded through %s, %d are there", total, t.name, sum)
+	}
+	return have, nil
 }

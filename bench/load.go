@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -24,6 +26,10 @@ type sample struct {
 // limit bounds one run. The slowest takes some ten seconds; more means that something hangs.
 const limit = 3 * time.Minute
 
+// driver runs a load generator with n requests of a workload against a port, and returns its figures:
+// throughput and latencies.
+type driver func(ctx context.Context, port int, w workload, n int) (sample, error)
+
 // load runs a workload with n requests against the target.
 func (t *target) load(ctx context.Context, w workload, n int) (sample, error) {
 	fail := func(err error) (sample, error) {
@@ -31,11 +37,8 @@ func (t *target) load(ctx context.Context, w workload, n int) (sample, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := benchmark(ctx, t.port, w, n)
-	var out, complaints bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &complaints
 
-	missed, err := misses(t.servers)
+	missed, err := t.misses()
 	if err != nil {
 		return fail(err)
 	}
@@ -43,31 +46,75 @@ func (t *target) load(ctx context.Context, w workload, n int) (sample, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if err := cmd.Run(); err != nil {
-		return fail(fmt.Errorf("redis-benchmark: %w: %s", err, complaints.String()))
+	s, err := t.drive(ctx, t.port, w, n)
+	if err != nil {
+		return fail(err)
 	}
 	proxyAfter, serversAfter, err := t.cpu()
 	if err != nil {
 		return fail(err)
 	}
-	missedAfter, err := misses(t.servers)
+	missedAfter, err := t.misses()
 	if err != nil {
 		return fail(err)
 	}
 	if missedAfter > missed {
 		return fail(fmt.Errorf("%d keys were not where they were looked for", missedAfter-missed))
 	}
-	if strings.Contains(complaints.String(), "Error from server") {
-		return fail(fmt.Errorf("redis-benchmark: %s", complaints.String()))
-	}
-	s, err := parseCSV(out.String())
-	if err != nil {
-		return fail(err)
-	}
 	s.Target, s.Requests = t.name, n
 	s.ProxyCPU = perRequest(proxyAfter-proxy, n)
 	s.ServersCPU = perRequest(serversAfter-servers, n)
 	return s, nil
+}
+
+// misses returns how many keys were ever looked up in vain. Of memcached it need not be known: its load
+// generator looks at every reply.
+func (t *target) misses() (int, error) {
+	if t.speaks == memcached {
+		return 0, nil
+	}
+	return misses(t.servers)
+}
+
+// redisBenchmark is the driver for Redis.
+func redisBenchmark(ctx context.Context, port int, w workload, n int) (sample, error) {
+	cmd := benchmark(ctx, port, w, n)
+	var out, complaints bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	if err := cmd.Run(); err != nil {
+		return sample{}, fmt.Errorf("redis-benchmark: %w: %s", err, complaints.String())
+	}
+	if strings.Contains(complaints.String(), "Error from server") {
+		return sample{}, fmt.Errorf("redis-benchmark: %s", complaints.String())
+	}
+	return parseCSV(out.String())
+}
+
+// ownGenerator is the driver for memcached: this program, in a process of its own. It speaks the
+// protocol of Redis too, so that it can be compared with redis-benchmark.
+func ownGenerator(ctx context.Context, port int, w workload, n int) (sample, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return sample{}, err
+	}
+	cmd := exec.CommandContext(ctx, self, "load", "-port", strconv.Itoa(port), "-protocol", w.Protocol,
+		"-verb", strings.ToLower(w.Args[0]), "-keys", strconv.Itoa(len(w.Args)-1),
+		"-clients", strconv.Itoa(w.Clients), "-pipeline", strconv.Itoa(w.Pipeline), "-requests", strconv.Itoa(n),
+		"-prefix", w.keys.prefix, "-range", strconv.Itoa(w.keys.keys), "-size", strconv.Itoa(w.keys.valueSize))
+	cmd.SysProcAttr = childAttr()
+	var out, complaints bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	if err := cmd.Run(); err != nil {
+		return sample{}, fmt.Errorf("the load generator: %w: %s", err, complaints.String())
+	}
+	var r loadResult
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		return sample{}, fmt.Errorf("the load generator says %.200q: %w", out.String(), err)
+	}
+	if r.Wrong > 0 || r.Requests != n {
+		return sample{}, fmt.Errorf("%d of %d replies were wrong, %s", r.Wrong, r.Requests, r.FirstWrong)
+	}
+	return sample{Throughput: float64(r.Requests) / r.Seconds, P50: r.P50, P99: r.P99}, nil
 }
 
 // perRequest returns µs.

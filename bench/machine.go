@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -14,28 +15,46 @@ import (
 func describeMachine(ctx context.Context, o *options, f *fleet) []string {
 	facts := []string{
 		"CPU: " + cpuModel() + fmt.Sprintf(", %d visible", runtime.NumCPU()),
-		"Kernel: " + runtime.GOOS + "/" + runtime.GOARCH + " " + readLine("/proc/sys/kernel/osrelease"),
-		"Load average at the start: " + readLine("/proc/loadavg"),
+		"Kernel: " + kernel(readLine("/proc/sys/kernel/osrelease")) + ", " + runtime.GOARCH,
 		"Go of this tool: " + runtime.Version(),
 		"redis-server: " + output(ctx, "redis-server", "--version"),
 		"redis-benchmark: " + output(ctx, "redis-benchmark", "--version"),
 	}
+	if slices.ContainsFunc(f.targets, func(t *target) bool { return t.speaks == memcached }) {
+		facts = append(facts,
+			"memcached: "+output(ctx, "memcached", "--version")+", one thread each (-t 1)",
+			"load on memcached: this tool's own generator, compared with redis-benchmark by -check")
+	}
+	seen := map[string]bool{} // with two protocols most targets are there twice
 	for _, t := range f.targets {
+		if seen[t.name] {
+			continue
+		}
+		seen[t.name] = true
 		switch t.name {
 		case nutcracker:
 			facts = append(facts, "nutcracker: "+output(ctx, t.proxy.path, "-V")+", "+checksum(t.proxy.path)+", run with -v 4")
 		case cashew:
 			facts = append(facts, "cashew: "+output(ctx, t.proxy.path, "-V")+", "+checksum(t.proxy.path)+", "+goVersion(ctx, t.proxy.path)+", no settings of its own")
 		case direct:
-			facts = append(facts, "direct: one redis-server that has all the keys, no proxy: half the servers, and the best case for the load generator")
+			facts = append(facts, "direct: one server that has all the keys, no proxy: half the servers, and the best case for the load generator")
+		case floor:
+			facts = append(facts, "floor: receives and answers, and forwards nothing")
 		}
 	}
-	if len(f.spread) > 0 {
+	for _, p := range f.pools {
 		facts = append(facts,
-			"Keys behind the proxies, by server: "+strings.Join(f.spread, ", "),
-			"Pool, the same for both proxies: "+strings.Join(strings.Fields(f.config), " "))
+			fmt.Sprintf("Keys behind the proxies of %s, by server: %s", p.speaks, strings.Join(p.spread, ", ")),
+			fmt.Sprintf("Pool of %s, the same for both proxies: %s", p.speaks, strings.Join(strings.Fields(p.config), " ")))
 	}
 	return facts
+}
+
+// kernel shortens a release to what figures depend on: a distribution's own numbers follow.
+func kernel(release string) string {
+	major, rest, _ := strings.Cut(release, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return "Linux " + major + "." + minor
 }
 
 func cpuModel() string {

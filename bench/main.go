@@ -2,8 +2,11 @@
 //
 // It starts everything itself on loopback: two redis-servers, nutcracker and cashew in front of both
 // with the same configuration, and a third redis-server that has every key, for the runs without a
-// proxy. redis-benchmark makes the load. Targets take turns within every round, so that whatever else
-// happens on the machine hits all of them, and a ratio is the median of the ratios of each round.
+// proxy; and the same once more with memcached. redis-benchmark makes the load for Redis. For
+// memcached a generator of this program's own does, because no packaged one has pipelines, many
+// connections in one thread and quantiles; -check compares it with redis-benchmark. Targets take turns
+// within every round, so that whatever else happens on the machine hits all of them, and a ratio is the
+// median of the ratios of each round.
 //
 // What one process spends is read from its CPU clock, before and after the load. Linux only.
 package main
@@ -19,6 +22,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,6 +33,8 @@ type options struct {
 	rounds     int
 	seconds    float64
 	quick      bool
+	check      bool
+	publish    bool
 	only       *regexp.Regexp
 	targets    []string
 	cashew     string // path; "" builds it
@@ -41,19 +47,29 @@ func main() {
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	o, err := parseFlags(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err == nil {
-		err = run(ctx, o, os.Stdout)
-	}
-	if err != nil {
+	err := command(ctx, os.Args[1:])
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
+
+func command(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		if sub := subcommands[args[0]]; sub != nil {
+			return sub(args[1:], os.Stdout)
+		}
+	}
+	o, err := parseFlags(args)
+	if err != nil {
+		return err
+	}
+	return run(ctx, o, os.Stdout)
+}
+
+// targetNames are what can be measured.
+var targetNames = []string{direct, nutcracker, cashew, floor}
 
 func parseFlags(args []string) (*options, error) {
 	o := &options{}
@@ -61,8 +77,10 @@ func parseFlags(args []string) (*options, error) {
 	fs.IntVar(&o.rounds, "rounds", 3, "rounds per workload; every target runs once in each")
 	fs.Float64Var(&o.seconds, "seconds", 3, "how long one run should take")
 	fs.BoolVar(&o.quick, "quick", false, "one round of short runs: shows that it works, measures nothing")
+	fs.BoolVar(&o.check, "check", false, "only compare the load generator for memcached with redis-benchmark")
+	fs.BoolVar(&o.publish, "publish", false, "also write the figures into README.md and docs/performance.md")
 	only := fs.String("only", "", "run only the workloads whose name matches this regular expression")
-	targets := fs.String("targets", "direct,nutcracker,cashew", "what to measure")
+	targets := fs.String("targets", strings.Join(targetNames, ","), "what to measure")
 	fs.StringVar(&o.cashew, "cashew", "", "the cashew to measure (default: built from ./cmd/cashew)")
 	fs.StringVar(&o.nutcracker, "nutcracker", "nutcracker", "the nutcracker to measure")
 	fs.StringVar(&o.out, "out", "", "directory for the table and the raw data")
@@ -80,62 +98,93 @@ func parseFlags(args []string) (*options, error) {
 		return nil, fmt.Errorf("-only: %w", err)
 	}
 	for name := range strings.SplitSeq(*targets, ",") {
-		switch name {
-		case direct, nutcracker, cashew:
-			o.targets = append(o.targets, name)
-		default:
-			return nil, fmt.Errorf("-targets: %q is none of direct, nutcracker, cashew", name)
+		if !slices.Contains(targetNames, name) {
+			return nil, fmt.Errorf("-targets: %q is none of %s", name, strings.Join(targetNames, ", "))
 		}
+		o.targets = append(o.targets, name)
 	}
 	return o, nil
 }
 
-// run measures everything that was asked for and prints the report. Whatever it started has ended
-// when it returns.
-func run(ctx context.Context, o *options, stdout io.Writer) error {
-	var selected []workload
-	for _, w := range workloads {
+// selected returns those of the workloads that -only names.
+func (o *options) selected(all []workload) (selected []workload, err error) {
+	for _, w := range all {
 		if o.only.MatchString(w.Name) {
 			selected = append(selected, w)
 		}
 	}
 	if len(selected) == 0 {
-		return fmt.Errorf("no workload matches -only %s", o.only)
+		return nil, fmt.Errorf("no workload matches -only %s", o.only)
 	}
+	return selected, nil
+}
+
+// run does what was asked for. Whatever it started has ended when it returns.
+func run(ctx context.Context, o *options, stdout io.Writer) error {
 	dir, err := os.MkdirTemp("", "cashew-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	f, err := startFleet(ctx, o, dir)
-	defer f.stop()
+	if o.check {
+		return check(ctx, o, dir, stdout)
+	}
+	repository := ""
+	if o.publish {
+		if repository, err = root(); err == nil {
+			err = o.publishable(repository)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	rep, err := measureAll(ctx, o, dir)
 	if err != nil {
 		return err
 	}
+	rep.markdown(stdout)
+	if o.out != "" {
+		err = rep.save(o.out)
+	}
+	if o.publish {
+		err = errors.Join(err, rep.publish(repository))
+	}
+	return err
+}
+
+// measureAll runs the workloads that were asked for, on servers and proxies of its own.
+func measureAll(ctx context.Context, o *options, dir string) (*report, error) {
+	selected, err := o.selected(workloads)
+	if err != nil {
+		return nil, err
+	}
+	f, err := startFleet(ctx, o, selected, dir)
+	defer f.stop()
+	if err != nil {
+		return nil, err
+	}
 	if err := f.preload(selected); err != nil {
-		return err
+		return nil, err
 	}
 	rep := &report{Began: time.Now().UTC(), Quick: o.quick, Rounds: o.rounds, Seconds: o.seconds, Targets: o.targets}
+	rep.Load = readLine("/proc/loadavg")
 	rep.Machine = describeMachine(ctx, o, f)
 	for _, w := range selected {
 		samples, err := measure(ctx, o, f, w)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		rep.Results = append(rep.Results, result{Workload: w, Samples: samples})
 	}
-	rep.markdown(stdout)
-	if o.out == "" {
-		return nil
-	}
-	return rep.save(o.out)
+	return rep, nil
 }
 
 // measure runs one workload: a short run per target that warms up and tells how many requests fill
 // the wanted time, then the rounds.
 func measure(ctx context.Context, o *options, f *fleet, w workload) ([]sample, error) {
 	requests := map[string]int{}
-	for _, t := range f.targets {
+	targets := f.of(w)
+	for _, t := range targets {
 		s, err := t.load(ctx, w, w.probe)
 		if err != nil {
 			return nil, err
@@ -148,15 +197,15 @@ func measure(ctx context.Context, o *options, f *fleet, w workload) ([]sample, e
 	}
 	var samples []sample
 	for round := range o.rounds {
-		for i := range f.targets {
-			t := f.targets[(i+round)%len(f.targets)] // whoever is first this time is last the next
+		for i := range targets {
+			t := targets[(i+round)%len(targets)] // whoever is first this time is last the next
 			s, err := t.load(ctx, w, requests[t.name])
 			if err != nil {
 				return nil, err
 			}
 			s.Round = round
 			samples = append(samples, s)
-			fmt.Fprintf(os.Stderr, "%-13s round %d  %-10s %10.0f/s  proxy %6.2f µs  servers %6.2f µs\n",
+			fmt.Fprintf(os.Stderr, "%-16s round %d  %-15s %10.0f/s  proxy %6.2f µs  servers %6.2f µs\n",
 				w.Name, round+1, t.name, s.Throughput, s.ProxyCPU, s.ServersCPU)
 		}
 	}

@@ -18,6 +18,7 @@ type process struct {
 	name   string
 	path   string // of the executable
 	port   int
+	speaks string // redis or memcached
 	logs   string // path of its log file
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -33,7 +34,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// start runs a program and waits until it answers PING on its port.
+// start runs a program and waits until it answers on its port.
 func start(ctx context.Context, p *process, args ...string) error {
 	path, err := exec.LookPath(p.path)
 	if err != nil {
@@ -43,7 +44,14 @@ func start(ctx context.Context, p *process, args ...string) error {
 	p.cmd = exec.Command(path, args...)
 	p.cmd.Dir = filepath.Dir(p.logs)
 	p.cmd.SysProcAttr = childAttr()
-	if err := p.cmd.Start(); err != nil {
+	// Some have a log file of their own and append to the same; some only know stderr.
+	log, err := os.OpenFile(p.logs, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	p.cmd.Stderr = log
+	err = errors.Join(p.cmd.Start(), log.Close()) // the process has a descriptor of its own
+	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
 	p.exited = make(chan struct{})
@@ -78,15 +86,7 @@ func (p *process) ready(ctx context.Context) error {
 	}
 }
 
-func (p *process) ping() error {
-	c, err := dial(p.port)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	_, err = c.do("PING")
-	return err
-}
+func (p *process) ping() error { return ping(p.port, p.speaks) }
 
 // stop asks the process to end, and ends it if it does not.
 func (p *process) stop() {

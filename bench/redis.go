@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,7 @@ import (
 	"time"
 )
 
-// conn is a connection that speaks just enough of the Redis protocol to prepare and check the runs.
+// conn is a connection that speaks just enough of the protocols to prepare and check the runs.
 type conn struct {
 	net.Conn
 	r *bufio.Reader
@@ -72,45 +71,73 @@ func appendCommand(b []byte, args ...string) []byte {
 }
 
 // fill sets every key of a keyspace through the port, some at a time.
-func fill(port int, k keyspace) error {
+func fill(port int, protocol string, k keyspace) error {
+	r, err := generate(plan{
+		Port: port, Protocol: protocol, Verb: "set", Keys: 1, Clients: 1,
+		Pipeline: min(64, max(1, 4<<20/k.valueSize)), Requests: k.keys, space: k, inOrder: true,
+	})
+	if err == nil && r.Wrong > 0 {
+		err = errors.New(r.FirstWrong)
+	}
+	return err
+}
+
+// ping returns nil if something that speaks the protocol answers on the port.
+func ping(port int, protocol string) error {
 	c, err := dial(port)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	value := string(bytes.Repeat([]byte("x"), k.valueSize))
-	const batch = 64
-	var out []byte
-	for first := 0; first < k.keys; first += batch {
-		out = out[:0]
-		end := min(first+batch, k.keys)
-		for i := first; i < end; i++ {
-			out = appendCommand(out, "SET", fmt.Sprintf("%s%012d", k.prefix, i), value)
-		}
-		if _, err := c.Write(out); err != nil {
-			return err
-		}
-		for range end - first {
-			if _, err := c.reply(); err != nil {
-				return err
-			}
-		}
+	if protocol == redis {
+		_, err = c.do("PING")
+		return err
 	}
-	return nil
+	if _, err := io.WriteString(c, "version\r\n"); err != nil {
+		return err
+	}
+	line, err := c.r.ReadString('\n')
+	if err == nil && !strings.HasPrefix(line, "VERSION ") {
+		err = fmt.Errorf("version was answered %q", line)
+	}
+	return err
 }
 
 // keysOf returns how many keys a server has.
-func keysOf(port int) (int, error) {
+func keysOf(port int, protocol string) (int, error) {
 	c, err := dial(port)
 	if err != nil {
 		return 0, err
 	}
 	defer c.Close()
+	if protocol == memcached {
+		return c.statistic("curr_items")
+	}
 	s, err := c.do("DBSIZE")
 	if err != nil {
 		return 0, err
 	}
 	return strconv.Atoi(s)
+}
+
+// statistic returns one of memcached's statistics.
+func (c *conn) statistic(name string) (int, error) {
+	if _, err := io.WriteString(c, "stats\r\n"); err != nil {
+		return 0, err
+	}
+	for {
+		line, err := c.r.ReadString('\n')
+		if err != nil {
+			return 0, err
+		}
+		words := strings.Fields(line)
+		switch {
+		case len(words) == 3 && words[1] == name:
+			return strconv.Atoi(words[2])
+		case len(words) < 3:
+			return 0, fmt.Errorf("stats without %s, but %q", name, line)
+		}
+	}
 }
 
 // misses returns how many keys were ever looked up in vain in these servers.

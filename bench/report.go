@@ -19,6 +19,7 @@ type report struct {
 	Rounds  int
 	Seconds float64
 	Targets []string
+	Load    string // average at the start
 	Machine []string
 	Results []result
 }
@@ -67,8 +68,16 @@ func (r result) ratio(m metric, a, b string) (float64, bool) {
 func (rep *report) markdown(w io.Writer) {
 	fmt.Fprintf(w, "# Measured %s\n\n", rep.Began.Format("2006-01-02 15:04 MST"))
 	if rep.Quick {
-		fmt.Fprint(w, "**A quick run: it shows that the tool works. The figures mean nothing.**\n\n")
+		fmt.Fprint(w, quickNote)
 	}
+	fmt.Fprintf(w, "- Load average at the start: %s\n", rep.Load)
+	rep.body(w)
+}
+
+const quickNote = "**A quick run: it shows that the tool works. The figures mean nothing.**\n\n"
+
+// body prints the report without what only matters to who made it.
+func (rep *report) body(w io.Writer) {
 	for _, fact := range rep.Machine {
 		fmt.Fprintf(w, "- %s\n", fact)
 	}
@@ -78,7 +87,7 @@ func (rep *report) markdown(w io.Writer) {
 	fmt.Fprint(w, "\nRatios: medians of the ratios of each round.\n\n")
 	rep.ratios(w)
 	if slices.Contains(rep.Targets, cashew) {
-		fmt.Fprint(w, "\nBars.\n\n")
+		fmt.Fprint(w, "\nWhat was aimed at, and what this run reached.\n\n")
 		rep.bars(w)
 	}
 }
@@ -88,6 +97,9 @@ func (rep *report) medians(w io.Writer) {
 	fmt.Fprintln(w, "|---|---|--:|--:|--:|--:|--:|")
 	for _, r := range rep.Results {
 		for _, t := range rep.Targets {
+			if !slices.ContainsFunc(r.Samples, func(s sample) bool { return s.Target == t }) {
+				continue // the floor is measured in some rows only
+			}
 			proxy := "–"
 			if t != direct {
 				proxy = fmt.Sprintf("%.3g", r.median(t, proxyCPU.of))
@@ -102,7 +114,7 @@ func (rep *report) medians(w io.Writer) {
 }
 
 func (rep *report) ratios(w io.Writer) {
-	pairs := [][2]string{{cashew, nutcracker}, {cashew, direct}, {nutcracker, direct}}
+	pairs := [][2]string{{cashew, nutcracker}, {cashew, direct}, {nutcracker, direct}, {floor, cashew}, {floor, nutcracker}}
 	head, rule := "| workload |", "|---|"
 	type column struct {
 		metric metric
@@ -114,7 +126,7 @@ func (rep *report) ratios(w io.Writer) {
 			continue
 		}
 		for _, m := range []metric{throughput, proxyCPU, serversCPU} {
-			if m == proxyCPU && p[1] == direct {
+			if m == proxyCPU && p[1] == direct || m != proxyCPU && p[0] == floor {
 				continue
 			}
 			columns = append(columns, column{m, p})

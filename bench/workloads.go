@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 )
 
 // The targets.
@@ -10,6 +10,7 @@ const (
 	direct     = "direct"
 	nutcracker = "nutcracker"
 	cashew     = "cashew"
+	floor      = "floor" // no proxy and no server: see floorServer
 )
 
 // keyspace is a set of keys of equal size, loaded before the runs: prefix and twelve digits.
@@ -32,6 +33,7 @@ const placeholder = "__rand_int__"
 // workload is one row of the report.
 type workload struct {
 	Name     string
+	Protocol string
 	Clients  int
 	Pipeline int
 	Args     []string // the command, without a value
@@ -40,6 +42,7 @@ type workload struct {
 	value   bool // append a value of the keyspace's size to the command
 	probe   int  // requests of the first, short run
 	atLeast int  // requests of a run, however fast or slow
+	floor   bool // the floor is measured, too
 	bars    []bar
 }
 
@@ -105,16 +108,31 @@ var workloads = []workload{
 	read("get-16KiB", medium, 50, 4_000),
 	set("set-1MiB", large, 10, 100),
 	read("get-1MiB", large, 10, 100),
+
+	ofMemcached("mc-get-50c", "get", 1, 50, 1, 20_000, against(0.85, 0.95)),
+	ofMemcached("mc-get-1000c", "get", 1, 1000, 1, 20_000, against(0.85, 0.95)),
+	ofMemcached("mc-get-50c-P16", "get", 1, 50, 16, 100_000, against(0.4, 0.95)),
+	ofMemcached("mc-get-50c-P100", "get", 1, 50, 100, 200_000, against(0.4, 0.95)),
+	ofMemcached("mc-get-1000c-P16", "get", 1, 1000, 16, 100_000, against(0.4, 0.95)),
+	ofMemcached("mc-set-50c", "set", 1, 50, 1, 20_000, against(0.85, 0.95)),
+	ofMemcached("mc-set-1000c", "set", 1, 1000, 1, 20_000, against(0.85, 0.95)),
+	ofMemcached("mc-set-50c-P16", "set", 1, 50, 16, 100_000, against(0.4, 0.95)),
+	ofMemcached("mc-set-1000c-P16", "set", 1, 1000, 16, 100_000, against(0.4, 0.95)),
+	ofMemcached("mc-mget-100", "get", 100, 50, 1, 4_000, against(0.6, 1.3)),
 }
 
 func get(name string, clients, pipeline, probe, atLeast int, bars ...bar) workload {
 	w := read(name, small, clients, probe)
 	w.Pipeline, w.atLeast, w.bars = pipeline, atLeast, bars
+	w.floor = true
 	return w
 }
 
 func read(name string, k keyspace, clients, probe int) workload {
-	return workload{Name: name, Clients: clients, Pipeline: 1, Args: []string{"GET", k.prefix + placeholder}, keys: k, probe: probe}
+	return workload{
+		Name: name, Protocol: redis, Clients: clients, Pipeline: 1,
+		Args: []string{"GET", k.prefix + placeholder}, keys: k, probe: probe,
+	}
 }
 
 func set(name string, k keyspace, clients, probe int) workload {
@@ -126,6 +144,24 @@ func set(name string, k keyspace, clients, probe int) workload {
 func mget(name string, keys, probe int, bars ...bar) workload {
 	w := read(name, small, 50, probe)
 	w.bars = bars
-	w.Args = append([]string{"MGET"}, strings.Fields(strings.Repeat(small.prefix+placeholder+" ", keys))...)
+	w.Args = append([]string{"MGET"}, placeholders(keys)...)
 	return w
+}
+
+// placeholders returns so many keys.
+func placeholders(keys int) []string {
+	return slices.Repeat([]string{small.prefix + placeholder}, keys)
+}
+
+func ofMemcached(name, verb string, keys, clients, pipeline, probe int, bars []bar) workload {
+	return workload{
+		Name: name, Protocol: memcached, Clients: clients, Pipeline: pipeline,
+		Args: append([]string{verb}, placeholders(keys)...), keys: small, probe: probe, bars: bars,
+	}
+}
+
+// against returns the bars of a workload of memcached: how much of nutcracker's CPU may be used, and how
+// much of its throughput has to be reached.
+func against(cpu, rate float64) []bar {
+	return []bar{{proxyCPU, nutcracker, cpu}, {throughput, nutcracker, rate}}
 }

@@ -15,7 +15,7 @@ import (
 func demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo [--duration TIME]",
-		Short: "Run in front of Redis servers of its own, to look at",
+		Short: "Run in front of Redis and memcached servers of its own, to look at",
 		Args:  between(0, 0),
 	}
 	duration := c.Flags().Duration("duration", 0, "end after this time, such as 10s (default: at Ctrl-C)")

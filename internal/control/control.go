@@ -44,8 +44,7 @@ type Control struct {
 // report is what a worker has seen of a server.
 type report struct {
 	pool, server int
-	lost         bool  // a connection that had been made
-	err          error // nil: it has recovered
+	failure      upstream.Failure // without an error: it has recovered
 }
 
 type outcome struct {
@@ -62,13 +61,13 @@ func New(e *Ejector, plane Plane, probe ProbeFunc, log *slog.Logger) *Control {
 }
 
 // Failed reports a failure. Verdict will be called for the server.
-func (c *Control) Failed(pool *topology.Pool, server *topology.Server, e upstream.Event, err error) {
-	c.report(report{pool.Index, server.Index, e == upstream.ConnectionLost, err})
+func (c *Control) Failed(pool *topology.Pool, server *topology.Server, f upstream.Failure) {
+	c.report(report{pool.Index, server.Index, f})
 }
 
 // Recovered reports that a server has answered after a failure.
 func (c *Control) Recovered(pool *topology.Pool, server *topology.Server) {
-	c.report(report{pool.Index, server.Index, false, nil})
+	c.report(report{pool: pool.Index, server: server.Index})
 }
 
 func (c *Control) report(r report) {
@@ -118,14 +117,14 @@ func (c *Control) judge() {
 	c.reports = nil
 	c.mu.Unlock()
 	for _, r := range reports {
-		if r.err == nil {
+		if r.failure.Err == nil {
 			c.ejector.Recovered(r.pool, r.server)
 			continue
 		}
-		if c.ejector.Failed(clock.System(), r.pool, r.server, r.lost) {
+		if c.ejector.Failed(r.failure.At, r.pool, r.server, r.failure.Dialed) {
 			c.plane.CountEjection(r.pool, r.server, time.Now())
 			c.plane.Publish(c.ejector.Snapshot())
-			c.note(slog.LevelWarn, "server ejected", Probe{r.pool, r.server}, "reason", r.err.Error())
+			c.note(slog.LevelWarn, "server ejected", Probe{r.pool, r.server}, "reason", r.failure.Err.Error())
 		}
 		c.plane.Verdict(r.pool, r.server)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
@@ -101,7 +102,7 @@ p:
 	for _, server := range s.Pools[0].Servers[:2] {
 		reporters.Go(func() {
 			for range reports {
-				c.Failed(s.Pools[0], server, upstream.ConnectFailed, errors.New("refused"))
+				c.Failed(s.Pools[0], server, upstream.Failure{Err: errors.New("refused"), At: clock.System()})
 			}
 		})
 	}

@@ -18,11 +18,11 @@ type Policy struct {
 }
 
 const (
-	// together is the time in which several failures of one server are one: its connections are lost at
-	// the same moment, to one worker or to many.
+	// together is the time in which several losses are one failure: the connections of a server are lost at the
+	// same moment, to one worker or to many.
 	together = 10 * time.Millisecond
-	// probeGrowth and probeMost bound the pauses between probes that fail: each is half as long again as the
-	// one before, up to probeMost or four times the first, or the first if that is longer.
+	// probeMost bounds the pauses between probes that fail: each is half as long again as the one before, up to
+	// probeMost or four times the first, whichever is less, but never less than the first.
 	probeMost = time.Minute
 	// relapses is how often the time out doubles for a server that fails again soon after its return.
 	relapses = 3
@@ -66,11 +66,13 @@ func NewEjector(s *topology.Snapshot, policies []Policy, seed uint64) *Ejector {
 // Snapshot is the topology in force.
 func (e *Ejector) Snapshot() *topology.Snapshot { return e.current }
 
-// Failed counts a failure of a server; lost says that a connection was lost, and not that none could be made or
-// was of use. It reports whether the server is ejected by it, and there is a new snapshot.
-func (e *Ejector) Failed(now clock.Instant, pool, server int, lost bool) bool {
+// Failed counts a failure of a server. Dialed is when the connection that was lost had been dialed, 0 if none
+// was lost. It reports whether the server is ejected by it, and there is a new snapshot.
+func (e *Ejector) Failed(now clock.Instant, pool, server int, dialed clock.Instant) bool {
 	p, h := &e.policies[pool], &e.records[pool][server]
-	if p.FailureLimit == 0 || h.out || lost && h.last != 0 && now.Sub(h.last) < together {
+	// A connection that was dialed after the last failure is another failure, however soon it comes.
+	again := dialed != 0 && dialed < h.last && now.Sub(h.last) < together
+	if p.FailureLimit == 0 || h.out || again {
 		return false
 	}
 	h.last = now

@@ -38,7 +38,7 @@ func (w *ward) wait(d time.Duration) { w.now = w.now.Add(d) }
 
 func (w *ward) fail(server int) bool {
 	w.wait(together)
-	return w.e.Failed(w.now, 0, server, false)
+	return w.e.Failed(w.now, 0, server, 0)
 }
 
 // probe waits for the next probe, which must be of one server, and returns how long that took.
@@ -80,7 +80,8 @@ func TestEjectAndReturn(t *testing.T) {
 	w := newWard(t, 4, Policy{FailureLimit: 3})
 	before := w.e.Snapshot()
 	for range 5 {
-		if w.fail(2) || w.fail(2) {
+		first := w.fail(2)
+		if second := w.fail(2); first || second {
 			t.Fatal("ejected too early")
 		}
 		w.e.Recovered(0, 2)
@@ -115,19 +116,25 @@ func TestEjectAndReturn(t *testing.T) {
 
 // Several connections that are lost at once are one failure; attempts to connect count each.
 func TestLossesAtOnce(t *testing.T) {
-	w := newWard(t, 2, Policy{FailureLimit: 2})
+	w := newWard(t, 3, Policy{FailureLimit: 2})
+	before := w.now
+	w.wait(time.Minute)
 	for range 8 {
-		if w.e.Failed(w.now, 0, 0, true) {
+		if w.e.Failed(w.now, 0, 0, before) {
 			t.Fatal("one event ejects")
 		}
 		w.wait(time.Millisecond)
 	}
 	w.wait(together)
-	if !w.e.Failed(w.now, 0, 0, true) {
+	if !w.e.Failed(w.now, 0, 0, before) {
 		t.Fatal("the second event does not eject")
 	}
-	if w.e.Failed(w.now, 0, 1, true) || !w.e.Failed(w.now, 0, 1, false) {
+	if w.e.Failed(w.now, 0, 1, before) || !w.e.Failed(w.now, 0, 1, 0) {
 		t.Fatal("a loss and an attempt that fails are two")
+	}
+	// A connection that was dialed after the first loss, be it in the same turn, and is lost as well.
+	if w.e.Failed(w.now, 0, 2, before) || !w.e.Failed(w.now, 0, 2, w.now) {
+		t.Fatal("the loss of a new connection is another failure")
 	}
 }
 

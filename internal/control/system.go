@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/eventloop"
 	"github.com/cashew-proxy/cashew/internal/health"
 	"github.com/cashew-proxy/cashew/internal/proxy"
 	"github.com/cashew-proxy/cashew/internal/topology"
@@ -25,9 +26,15 @@ type System struct {
 func NewSystem(c *config.Config, s *topology.Snapshot, log *slog.Logger) *System {
 	p := proxy.New(s, log)
 	y := &System{Proxy: p, ended: make(chan struct{})}
-	y.control = New(NewEjector(s, Policies(c), rand.Uint64()), plane{p}, health.Probe, log)
+	y.control = New(NewEjector(s, Policies(c), rand.Uint64()), plane{p}, health.Checker{}.Probe, log)
 	p.SetJudge(y.control)
 	return y
+}
+
+// SetLookup says how addresses of servers' names are found, before Start. Without it, it is the system's way.
+func (y *System) SetLookup(f eventloop.LookupFunc) {
+	y.Proxy.SetLookup(f)
+	y.control.probe = health.Checker{Lookup: f}.Probe
 }
 
 // plane is the data plane as control sees it.

@@ -14,6 +14,9 @@ import (
 const (
 	descriptorsForUs   = 64
 	descriptorsPerPool = 1 + 64
+	// usualLanes are those of the pool's own database in both protocols. Clients that choose other databases
+	// make more, which takes from what clients may have.
+	usualLanes = 2
 )
 
 // openFiles is the limit of open files. The Go runtime has raised it as far as the process may.
@@ -32,7 +35,11 @@ func clientLimit(c *config.Config, files uint64) (clients int, enough bool) {
 	limit := int(min(files, math.MaxInt32))
 	reserved := descriptorsForUs
 	for _, p := range c.Pools {
-		reserved += descriptorsPerPool + len(p.Servers)*p.ServerConnections
+		lanes := 1
+		if p.Redis {
+			lanes = usualLanes
+		}
+		reserved += descriptorsPerPool + len(p.Servers)*p.ServerConnections*lanes
 	}
 	if reserved > limit/2 {
 		return max(limit/2, 1), false

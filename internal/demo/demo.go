@@ -1,9 +1,10 @@
-// Package demo runs cashew in front of Redis servers of its own, so that somebody who has just built
-// it sees it work, with nothing else installed.
+// Package demo runs cashew in front of Redis and memcached servers of its own, so that somebody who has
+// just built it sees it work, with nothing else installed.
 //
 // Only the command line uses it. Run owns everything that it starts, on the caller's goroutine: the
-// servers, the proxy and the directory of its configuration are gone when it returns. The servers are
-// miniredis, which is made for tests: what is measured here says little about cashew.
+// servers, the proxy and the directory of its configuration are gone when it returns. The Redis servers
+// are miniredis, which is made for tests, and those of memcached a small one of this package's own: what
+// is measured here says little about cashew.
 package demo
 
 import (
@@ -26,13 +27,16 @@ type Options struct {
 	Duration time.Duration
 }
 
-// preferredPort is where nutcracker's own example listens; a port of the kernel's choice serves as
-// well.
+// preferredPort is where nutcracker's own example listens, and the next one is for memcached; ports of
+// the kernel's choice serve as well.
 const preferredPort = 22121
 
-// serverNames are also the ring names, so that keys go to the same servers every time although the
-// ports differ.
-var serverNames = []string{"one", "two", "three"}
+// The servers' names are also the ring names, so that keys go to the same servers every time although
+// the ports differ.
+var (
+	redisNames = []string{"one", "two", "three"}
+	cacheNames = []string{"four", "five"}
+)
 
 // liveEvery is the time between two live lines.
 const liveEvery = time.Second

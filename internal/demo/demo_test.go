@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/control"
 	"github.com/cashew-proxy/cashew/internal/ring"
+	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 const testLimit = 20 * time.Second
@@ -53,13 +55,15 @@ func until(t *testing.T, r *bufio.Reader, text string) string {
 	return b.String()
 }
 
-// portOf finds the proxy's port in the introduction.
-func portOf(t *testing.T, introduction string) (port int) {
+// portsOf finds the proxy's ports in the introduction.
+func portsOf(t *testing.T, introduction string) (port, cachePort int) {
 	t.Helper()
-	if _, err := fmt.Sscanf(introduction, "cashew listens on 127.0.0.1:%d,", &port); err != nil {
+	_, err := fmt.Sscanf(introduction, "cashew listens on 127.0.0.1:%d for 3 Redis servers inside this process,\nand on 127.0.0.1:%d for",
+		&port, &cachePort)
+	if err != nil {
 		t.Fatalf("%v: %s", err, introduction)
 	}
-	return port
+	return port, cachePort
 }
 
 func dial(t *testing.T, port int) net.Conn {
@@ -92,22 +96,34 @@ func TestDemo(t *testing.T) {
 	for _, terminal := range []bool{false, true} {
 		lines, end := show(t, Options{Terminal: terminal})
 		text := until(t, lines, "Ctrl-C stops everything.\n\n")
-		for _, want := range []string{"redis: true\n", "distribution: ketama\n", "redis-cli -p", "mget apple pear fig plum", "redis-benchmark -p"} {
+		for _, want := range []string{"redis: true\n", "distribution: ketama\n", "redis-cli -p", "mget apple pear fig plum", "redis-benchmark -p", `printf 'set a 0 0 1\r\nx\r\nget a\r\nquit\r\n' | nc 127.0.0.1 `} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the introduction lacks %q:\n%s", want, text)
 			}
 		}
-		until(t, lines, " 0 clients  keys: one 0  two 0  three 0")
-		port := portOf(t, text)
+		for line := range strings.Lines(text) {
+			if len(line) > 80 {
+				t.Errorf("%d columns: %s", len(line), line)
+			}
+		}
+		until(t, lines, " 0 clients  keys: Redis 0 0 0  memcached 0 0")
+		port, cachePort := portsOf(t, text)
 		c := dial(t, port)
 		ask(t, c, "SET user:1 Ada\r\nGET user:1\r\n", "+OK\r\n$3\r\nAda\r\n")
 		ask(t, c, "COMMAND DOCS\r\n", "-ERR unknown command 'COMMAND'\r\n") // redis-cli asks this
 		ask(t, c, "MSET apple 1 pear 2 fig 3 plum 4\r\n", "+OK\r\n")
 		ask(t, c, "MGET plum fig pear apple nothing\r\n", "*5\r\n$1\r\n4\r\n$1\r\n3\r\n$1\r\n2\r\n$1\r\n1\r\n$-1\r\n")
-		until(t, lines, " 1 clients  keys: "+wantKeys(t, text, "user:1", "apple", "pear", "fig", "plum"))
+		until(t, lines, " 1 clients  keys: Redis "+wantKeys(t, text, 0, "user:1", "apple", "pear", "fig", "plum")+"  memcached 0 0")
+		m := dial(t, cachePort)
+		ask(t, m, "set a 0 0 1\r\nx\r\nget a\r\n", "STORED\r\nVALUE a 0 1\r\nx\r\nEND\r\n")
+		ask(t, m, "set tea 0 0 1\r\ny\r\nget a tea b\r\n", "STORED\r\nVALUE a 0 1\r\nx\r\nVALUE tea 0 1\r\ny\r\nEND\r\n")
+		until(t, lines, " 2 clients  keys: Redis "+wantKeys(t, text, 0, "user:1", "apple", "pear", "fig", "plum")+
+			"  memcached "+wantKeys(t, text, 1, "a", "tea"))
+		ask(t, m, "delete a noreply\r\nmd tea\r\nquit\r\n", "HD\r\n")
+		m.Close()
 		ask(t, c, "SET short x PX 1\r\nDEL user:1 apple pear fig plum\r\n", "+OK\r\n:5\r\n")
 		c.Close()
-		until(t, lines, " 0 clients  keys: one 0  two 0  three 0") // time passes for the servers
+		until(t, lines, " 0 clients  keys: Redis 0 0 0  memcached 0 0") // time passes for the servers
 		if err := end(); err != nil {
 			t.Errorf("terminal %v: %v", terminal, err)
 		}
@@ -117,8 +133,9 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// wantKeys counts where the keys belong by the configuration that the introduction shows.
-func wantKeys(t *testing.T, introduction string, keys ...string) string {
+// wantKeys counts where the keys belong by the configuration that the introduction shows. They are keys
+// that are said to be split over all servers of the pool.
+func wantKeys(t *testing.T, introduction string, number int, keys ...string) string {
 	t.Helper()
 	_, rest, _ := strings.Cut(introduction, "\n\n")
 	text, _, _ := strings.Cut(rest, "\n\n")
@@ -126,19 +143,28 @@ func wantKeys(t *testing.T, introduction string, keys ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := control.Build(cfg, 1).Pools[0]
+	pool := control.Build(cfg, 1).Pools[number]
 	if pool.Distribution != ring.Ketama {
 		t.Fatalf("the configuration shown is not the one described: %s", text)
 	}
-	n := map[string]int{}
-	owner := func(key string) string { return pool.Servers[pool.Ring.Pick(pool.Hash([]byte(key)))].Name }
-	for _, key := range keys {
-		n[owner(key)]++
+	names := slices.Concat(redisNames, cacheNames) // in which order they are shown
+	var n []int
+	for _, name := range names {
+		if !slices.ContainsFunc(pool.Servers, func(s *topology.Server) bool { return s.Name == name }) {
+			continue
+		}
+		owned := 0
+		for _, key := range keys {
+			if pool.Servers[pool.Ring.Pick(pool.Hash([]byte(key)))].Name == name {
+				owned++
+			}
+		}
+		n = append(n, owned)
 	}
-	if owner("apple") == owner("pear") || owner("pear") == owner("fig") || owner("fig") == owner("apple") {
-		t.Error("the keys that are said to be split over all servers are not")
+	if slices.Contains(n, 0) {
+		t.Errorf("%v are not on all servers: %v", keys, n)
 	}
-	return fmt.Sprintf("one %d  two %d  three %d", n["one"], n["two"], n["three"])
+	return strings.Trim(fmt.Sprint(n), "[]")
 }
 
 // TestQuiet: where there is no terminal, lines come only when something changes.
@@ -173,7 +199,7 @@ func TestPortTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.port == taken || !strings.Contains(s.config, fmt.Sprintf("127.0.0.1:%d\n", s.port)) {
+	if s.port == taken || s.cachePort == taken || !strings.Contains(s.config, fmt.Sprintf("127.0.0.1:%d\n", s.port)) {
 		t.Errorf("port %d was taken, the proxy has %d:\n%s", taken, s.port, s.config)
 	}
 	c := dial(t, s.port)
@@ -204,6 +230,18 @@ func TestOutputBreaks(t *testing.T) {
 			t.Errorf("after %d writes: %v", after, err)
 		}
 		cancel()
+	}
+}
+
+// TestLineFits: with more of everything than a demonstration sees.
+func TestLineFits(t *testing.T) {
+	got := liveText(counted{clients: 999}, 9_999_999, []int{9_999, 10_000, 12_345_678}, []int{0, 999_999})
+	if want := "9999999 requests/s 999 clients  keys: Redis 9999 10k 12M  memcached 0 999k"; got != want {
+		t.Errorf("have %q, want %q", got, want)
+	}
+	widest := liveText(counted{clients: 999}, 9_999_999, []int{9_999, 123_456, 123_456}, []int{123_456, 123_456})
+	if len(widest) > 79 { // the cursor needs a column, too
+		t.Errorf("%d columns: %q", len(widest), widest)
 	}
 }
 

@@ -12,35 +12,50 @@ import (
 // introduce says what runs, and what to type next.
 func (s *stage) introduce(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "cashew listens on 127.0.0.1:%d, in front of %d Redis servers inside this process.\n", s.port, len(s.servers))
+	fmt.Fprintf(&b, "cashew listens on 127.0.0.1:%d for %d Redis servers inside this process,\n", s.port, len(s.redis))
+	fmt.Fprintf(&b, "and on 127.0.0.1:%d for %d memcached servers.\n", s.cachePort, len(s.caches))
 	fmt.Fprintf(&b, "Its configuration, which nutcracker would read as well:\n\n")
 	for line := range strings.Lines(s.config) {
 		b.WriteString("    " + line)
 	}
-	fmt.Fprintf(&b, "\nIn another terminal:\n\n")
-	type step struct{ command, what string }
-	steps := []step{
-		{fmt.Sprintf("redis-cli -p %d set user:1 Ada", s.port), "goes to the server that owns the key"},
-		{fmt.Sprintf("redis-cli -p %d get user:1", s.port), ""},
-		{fmt.Sprintf("redis-cli -p %d mset apple 1 pear 2 fig 3 plum 4", s.port), "split over all three servers"},
-		{fmt.Sprintf("redis-cli -p %d mget apple pear fig plum", s.port), "and put together again"},
-		{fmt.Sprintf("redis-benchmark -p %d -t set,get -r 10000 -P 16 -q", s.port), "load, to watch the line below"},
-	}
-	for _, server := range s.servers {
-		steps = append(steps, step{
-			fmt.Sprintf("redis-cli -p %s keys '*'", server.redis.Port()), "what server " + server.name + " has, without the proxy",
-		})
-	}
-	steps = append(steps, step{fmt.Sprintf(`printf 'PING\r\nQUIT\r\n' | nc 127.0.0.1 %d`, s.port), "without redis-cli"})
-	for _, step := range steps {
-		if step.what != "" {
-			step.what = "# " + step.what
+	fmt.Fprintf(&b, "\nIn another terminal:\n")
+	for _, step := range s.steps() {
+		fmt.Fprintf(&b, "\n    # %s\n", step.what)
+		for _, command := range step.commands {
+			fmt.Fprintf(&b, "    %s\n", command)
 		}
-		b.WriteString(strings.TrimRight(fmt.Sprintf("    %-58s %s", step.command, step.what), " ") + "\n")
 	}
-	fmt.Fprintf(&b, "\nCtrl-C stops everything.\n\n")
+	fmt.Fprintf(&b, "\nThe line below shows requests, clients, and how many keys each server has.\nCtrl-C stops everything.\n\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// step is something to type, and what it shows.
+type step struct {
+	what     string
+	commands []string
+}
+
+func (s *stage) steps() []step {
+	redis := fmt.Sprintf("redis-cli -p %d ", s.port)
+	cache := fmt.Sprintf(" | nc 127.0.0.1 %d", s.cachePort)
+	var alone []string
+	for i, m := range s.redis {
+		alone = append(alone, fmt.Sprintf("redis-cli -p %s keys '*'    # server %s", m.Port(), redisNames[i]))
+	}
+	return []step{
+		{"a key is on the server that owns it", []string{redis + "set user:1 Ada", redis + "get user:1"}},
+		{"keys of all three servers: split, and put together again", []string{
+			redis + "mset apple 1 pear 2 fig 3 plum 4", redis + "mget apple pear fig plum",
+		}},
+		{"load, to watch the line below", []string{fmt.Sprintf("redis-benchmark -p %d -t set,get -r 10000 -P 16 -q", s.port)}},
+		{"what each server has, without the proxy", alone},
+		{"without redis-cli", []string{fmt.Sprintf(`printf 'PING\r\nQUIT\r\n' | nc 127.0.0.1 %d`, s.port)}},
+		{"memcached; then keys of both servers, and one that is missing", []string{
+			`printf 'set a 0 0 1\r\nx\r\nget a\r\nquit\r\n'` + cache,
+			`printf 'set tea 0 0 1\r\ny\r\nget a tea b\r\nquit\r\n'` + cache,
+		}},
+	}
 }
 
 // watch writes live lines until ctx ends, or the proxy does.
@@ -88,9 +103,32 @@ func rate(before, after counted, took time.Duration) float64 {
 
 // liveLine is what there is to see at this moment; it fits a terminal of 80 columns.
 func (s *stage) liveLine(c counted, rate float64) string {
-	var keys []string
-	for _, server := range s.servers {
-		keys = append(keys, fmt.Sprintf("%s %d", server.name, len(server.redis.Keys())))
+	var ofRedis, ofMemcached []int
+	for _, m := range s.redis {
+		ofRedis = append(ofRedis, len(m.Keys()))
 	}
-	return fmt.Sprintf("%8.0f requests/s  %4d clients  keys: %s", rate, c.clients, strings.Join(keys, "  "))
+	for _, c := range s.caches {
+		ofMemcached = append(ofMemcached, c.items.count())
+	}
+	return liveText(c, rate, ofRedis, ofMemcached)
+}
+
+func liveText(c counted, rate float64, ofRedis, ofMemcached []int) string {
+	return fmt.Sprintf("%7.0f requests/s %3d clients  keys: Redis%s  memcached%s", rate, c.clients, list(ofRedis), list(ofMemcached))
+}
+
+// list shows numbers of keys, in thousands or millions where they would be too long for the line.
+func list(numbers []int) string {
+	var b strings.Builder
+	for _, n := range numbers {
+		switch {
+		case n < 10_000:
+			fmt.Fprintf(&b, " %d", n)
+		case n < 1_000_000:
+			fmt.Fprintf(&b, " %dk", n/1000)
+		default:
+			fmt.Fprintf(&b, " %dM", n/1_000_000)
+		}
+	}
+	return b.String()
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	redis "github.com/alicebob/miniredis/v2/server"
+	"github.com/alicebob/miniredis/v2/server"
 
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/control"
@@ -23,20 +23,16 @@ import (
 
 // stage is all that the demonstration has started.
 type stage struct {
-	servers []server
-	port    int    // of the proxy
-	config  string // the text of its configuration
-	proxy   *proxy.Proxy
+	redis     []*miniredis.Miniredis // in the order of redisNames
+	caches    []*cache               // in the order of cacheNames
+	port      int                    // where the proxy listens for clients of Redis
+	cachePort int                    // and of memcached
+	config    string                 // the text of its configuration
+	proxy     *proxy.Proxy
 }
 
-// server is one Redis server.
-type server struct {
-	name  string
-	redis *miniredis.Miniredis
-}
-
-// startStage starts the servers and a proxy in front of them, on the port given if it is free; 0 asks
-// for any. On an error nothing is left.
+// startStage starts the servers and a proxy in front of them, on the port given and the next one if
+// both are free; 0 asks for any. On an error nothing is left.
 func startStage(port int) (*stage, error) {
 	s := &stage{}
 	err := s.start(port)
@@ -47,16 +43,23 @@ func startStage(port int) (*stage, error) {
 }
 
 func (s *stage) start(port int) error {
-	for _, name := range serverNames {
+	for _, name := range redisNames {
 		m := miniredis.NewMiniRedis()
 		if err := m.Start(); err != nil {
 			return fmt.Errorf("server %s: %w", name, err)
 		}
 		m.Server().SetPreHook(refuseCommand)
-		s.servers = append(s.servers, server{name, m})
+		s.redis = append(s.redis, m)
+	}
+	for _, name := range cacheNames {
+		c, err := startCache()
+		if err != nil {
+			return fmt.Errorf("server %s: %w", name, err)
+		}
+		s.caches = append(s.caches, c)
 	}
 	if port != 0 {
-		if err := s.startProxy(port); !errors.Is(err, syscall.EADDRINUSE) {
+		if err := s.startProxy(port, port+1); !errors.Is(err, syscall.EADDRINUSE) {
 			return err
 		}
 	}
@@ -64,10 +67,11 @@ func (s *stage) start(port int) error {
 	const attempts = 5
 	var err error
 	for range attempts {
-		if port, err = freePort(); err != nil {
-			return err
+		cachePort, other := freePort()
+		if port, err = freePort(); err != nil || other != nil {
+			return errors.Join(err, other)
 		}
-		if err = s.startProxy(port); !errors.Is(err, syscall.EADDRINUSE) {
+		if err = s.startProxy(port, cachePort); !errors.Is(err, syscall.EADDRINUSE) {
 			return err
 		}
 	}
@@ -76,7 +80,7 @@ func (s *stage) start(port int) error {
 
 // refuseCommand answers COMMAND as old servers do. miniredis answers COMMAND DOCS with a reply of
 // another form, on which redis-cli ends when it is used without a command.
-func refuseCommand(peer *redis.Peer, name string, _ ...string) (answered bool) {
+func refuseCommand(peer *server.Peer, name string, _ ...string) (answered bool) {
 	if name != "COMMAND" {
 		return false
 	}
@@ -85,8 +89,9 @@ func refuseCommand(peer *redis.Peer, name string, _ ...string) (answered bool) {
 }
 
 // startProxy goes the way of the daemon: text, file, configuration, snapshot, proxy.
-func (s *stage) startProxy(port int) error {
-	s.port, s.config = port, configText(port, s.servers)
+func (s *stage) startProxy(port, cachePort int) error {
+	s.port, s.cachePort = port, cachePort
+	s.config = s.configText()
 	cfg, err := load(s.config)
 	if err != nil {
 		return err
@@ -100,7 +105,7 @@ func (s *stage) startProxy(port int) error {
 }
 
 // configText is the configuration in nutcracker's format.
-func configText(port int, servers []server) string {
+func (s *stage) configText() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `demo:
   listen: 127.0.0.1:%d
@@ -110,9 +115,19 @@ func configText(port int, servers []server) string {
   distribution: ketama
   timeout: 1000
   servers:
-`, port)
-	for _, s := range servers {
-		fmt.Fprintf(&b, "    - %s:1 %s\n", s.redis.Addr(), s.name)
+`, s.port)
+	for i, m := range s.redis {
+		fmt.Fprintf(&b, "    - %s:1 %s\n", m.Addr(), redisNames[i])
+	}
+	fmt.Fprintf(&b, `cache:
+  listen: 127.0.0.1:%d
+  hash: fnv1a_64
+  distribution: ketama
+  timeout: 1000
+  servers:
+`, s.cachePort)
+	for i, c := range s.caches {
+		fmt.Fprintf(&b, "    - %s:1 %s\n", c.addr(), cacheNames[i])
 	}
 	return b.String()
 }
@@ -142,21 +157,26 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// pass lets time pass for the servers, which were made for tests and let nothing expire by
+// pass lets time pass for the Redis servers, which were made for tests and let nothing expire by
 // themselves. They could follow the clock, but then look at every key at every request.
 func (s *stage) pass(d time.Duration) {
-	for _, server := range s.servers {
-		server.redis.FastForward(d)
+	for _, m := range s.redis {
+		m.FastForward(d)
 	}
 }
 
 // counted is what clients did with the proxy since its start.
 type counted struct{ requests, clients uint64 }
 
-func (s *stage) count() counted {
-	c := s.proxy.PoolCounters(0)
-	closed := c.Read(stats.ClientsClosed) // first: a client is accepted before it is closed
-	return counted{c.Read(stats.Requests), c.Read(stats.ClientsAccepted) - closed}
+// count counts for both pools.
+func (s *stage) count() (sum counted) {
+	for pool := range 2 {
+		c := s.proxy.PoolCounters(pool)
+		closed := c.Read(stats.ClientsClosed) // first: a client is accepted before it is closed
+		sum.requests += c.Read(stats.Requests)
+		sum.clients += c.Read(stats.ClientsAccepted) - closed
+	}
+	return sum
 }
 
 // close ends everything; clients have until ctx ends. It says what ended badly.
@@ -164,8 +184,11 @@ func (s *stage) close(ctx context.Context) (err error) {
 	if s.proxy != nil {
 		err = s.proxy.Shutdown(ctx)
 	}
-	for _, server := range s.servers {
-		server.redis.Close()
+	for _, m := range s.redis {
+		m.Close()
+	}
+	for _, c := range s.caches {
+		c.close()
 	}
 	return err
 }

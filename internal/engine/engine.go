@@ -40,7 +40,7 @@ type Observer interface {
 
 	// Failed and Recovered are for the control plane, which ejects servers: a failure that counts, and the
 	// first good reply after one. Verdict is the answer to Failed.
-	Failed(pool *topology.Pool, server *topology.Server, e upstream.Event, err error)
+	Failed(pool *topology.Pool, server *topology.Server, f upstream.Failure)
 	Recovered(pool *topology.Pool, server *topology.Server)
 }
 
@@ -222,7 +222,7 @@ func (e *Engine) Space(id message.ConnID, scratch []byte) []byte {
 	}
 }
 
-// Received takes bytes that were read to where Space said. It keeps none of scratch.
+// Received takes bytes that were read to where Space said. It keeps none of scratch, but may overwrite them.
 func (e *Engine) Received(now clock.Instant, id message.ConnID, in []byte) {
 	e.begin(now)
 	switch s := e.find(id); {

@@ -32,3 +32,15 @@ func BenchmarkSet16K(b *testing.B) {
 }
 
 func BenchmarkPing(b *testing.B) { run(b, newMill(b, 50, 1, []byte(array("PING")), ok)) }
+
+func BenchmarkMemcachedGet(b *testing.B) {
+	for _, c := range []struct{ clients, pipeline int }{{50, 1}, {50, 16}, {50, 100}} {
+		b.Run(fmt.Sprintf("clients=%d/pipeline=%d", c.clients, c.pipeline), func(b *testing.B) {
+			run(b, newMemcachedMill(b, c.clients, c.pipeline, memcachedGets("get %s\r\n", c.pipeline), memcachedValues))
+		})
+	}
+}
+
+func BenchmarkMemcachedGet100(b *testing.B) {
+	run(b, newMemcachedMill(b, 50, 1, multiGet(100), memcachedValues))
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ import (
 
 // mill is a host for one workload in steady state: every client sends the same batch each round, and
 // every server answers whatever the batch made it get, which was learnt in the first round. It parses
-// nothing and copies nothing, so that what is measured is the engine.
+// nothing, so that what is measured is the engine.
 type mill struct {
 	t       testing.TB
 	e       *engine.Engine
@@ -27,6 +28,7 @@ type mill struct {
 	requests,
 	replies int // per client and round; bytes of the replies
 	batch   []byte
+	length  func(b []byte) int // of the request at the front of b
 	reply   func(request []byte) string
 	servers []*millServer
 	byID    map[message.ConnID]*millServer
@@ -54,13 +56,22 @@ func (m *mill) Interest(message.ConnID, bool)                                   
 func (m *mill) Close(id message.ConnID)                                         { m.t.Fatalf("%x was closed", id) }
 func (m *mill) Server(*topology.Pool, *topology.Server, upstream.Event, error)  {}
 func (m *mill) Client(*topology.Pool, netip.AddrPort, downstream.Event, string) {}
-func (m *mill) Failed(*topology.Pool, *topology.Server, upstream.Event, error)  {}
+func (m *mill) Failed(*topology.Pool, *topology.Server, upstream.Failure)       {}
 func (m *mill) Recovered(*topology.Pool, *topology.Server)                      {}
 
-// newMill prepares a workload: reply answers one request or fragment as a server would.
+// newMill prepares a workload of Redis: reply answers one request or fragment as a server would.
 func newMill(t testing.TB, clients, requests int, batch []byte, reply func([]byte) string) *mill {
+	return start(t, "config timeout=1s stalled=30s idle=1h", requestLength, clients, requests, batch, reply)
+}
+
+// newMemcachedMill is newMill for memcached.
+func newMemcachedMill(t testing.TB, clients, requests int, batch string, reply func([]byte) string) *mill {
+	return start(t, "config memcached miss timeout=1s stalled=30s idle=1h", memcachedLength, clients, requests, []byte(batch), reply)
+}
+
+func start(t testing.TB, config string, length func([]byte) int, clients, requests int, batch []byte, reply func([]byte) string) *mill {
 	m := &mill{
-		t: t, snap: snapshot(t, "config timeout=1s stalled=30s idle=1h"), now: 1 << 40, requests: requests, batch: batch, reply: reply,
+		t: t, snap: snapshot(t, config), now: 1 << 40, requests: requests, batch: batch, length: length, reply: reply,
 		byID: map[message.ConnID]*millServer{}, iov: make([][]byte, 0, 64), scratch: make([]byte, 64<<10),
 	}
 	for range m.snap.Pools[0].Servers {
@@ -96,7 +107,7 @@ func (m *mill) round() {
 		if m.learn {
 			s.want = s.pending
 			for b := s.seen; len(b) > 0; {
-				n := requestLength(b)
+				n := m.length(b)
 				s.answer = append(s.answer, m.reply(b[:n])...)
 				b = b[n:]
 			}
@@ -117,8 +128,9 @@ func (m *mill) round() {
 
 func (m *mill) receive(id message.ConnID, b []byte) {
 	for len(b) > 0 {
-		n := copy(m.e.Space(id, m.scratch), b)
-		m.e.Received(m.now, id, b[:n])
+		room := m.e.Space(id, m.scratch)
+		n := copy(room, b)
+		m.e.Received(m.now, id, room[:n])
 		b = b[n:]
 	}
 }
@@ -163,6 +175,18 @@ func requestLength(b []byte) int {
 		i = next + size + 2
 	}
 	return i
+}
+
+// memcachedLength is the length of the line at the beginning of b, and of the data behind it.
+func memcachedLength(b []byte) int {
+	n := bytes.IndexByte(b, '\n') + 1
+	words := strings.Fields(string(b[:n]))
+	size := map[string]int{"set": 4, "ms": 2}[words[0]]
+	if size == 0 {
+		return n
+	}
+	data, _ := strconv.Atoi(words[size]) // the batches are right
+	return n + data + 2
 }
 
 func array(words ...string) string {
@@ -224,6 +248,61 @@ func TestSteadyRequestsDoNotAllocate(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMill(t, 3, c.requests, c.batch, c.reply)
+			if m.replies == 0 {
+				t.Fatal("the clients get nothing")
+			}
+			if n := testing.AllocsPerRun(100, m.round); n != 0 {
+				t.Errorf("%v allocations in a round", n)
+			}
+		})
+	}
+}
+
+// memcachedGets is a pipeline of n requests for a key each, and memcachedValues answers requests for any
+// number of them.
+func memcachedGets(format string, n int) string {
+	var out strings.Builder
+	for i := range n {
+		fmt.Fprintf(&out, format, fmt.Sprintf("key:%012d", i*7919))
+	}
+	return out.String()
+}
+
+func memcachedValues(request []byte) string {
+	var out strings.Builder
+	for _, w := range strings.Fields(string(request)) {
+		if strings.HasPrefix(w, "key:") {
+			fmt.Fprintf(&out, "VALUE %s 0 32\r\n%s\r\n", w, strings.Repeat("v", 32))
+		}
+	}
+	return out.String() + "END\r\n"
+}
+
+func multiGet(n int) string { return "get " + memcachedGets("%s ", n) + "\r\n" }
+
+func TestSteadyMemcachedRequestsDoNotAllocate(t *testing.T) {
+	always := func(reply string) func([]byte) string { return func([]byte) string { return reply } }
+	for _, c := range []struct {
+		name     string
+		requests int
+		batch    string
+		reply    func([]byte) string
+	}{
+		{"get", 1, memcachedGets("get %s\r\n", 1), memcachedValues},
+		{"set", 1, "set a 0 0 5\r\nvalue\r\n", always("STORED\r\n")},
+		{"set noreply, get", 2, "set a 0 0 5 noreply\r\nvalue\r\n" + memcachedGets("get %s\r\n", 1), memcachedValues},
+		{"pipeline of 100", 100, memcachedGets("get %s\r\n", 100), memcachedValues},
+		{"get of 10 keys", 1, multiGet(10), memcachedValues},
+		{"get of 1000 keys", 1, multiGet(1000), memcachedValues},
+		{"gat of 300 keys", 1, "gat 60 " + memcachedGets("%s ", 300) + "\r\n", memcachedValues},
+		{"quiet mg and mn", 3, "mg a v q\r\nmg b v q\r\nmn\r\n", always("EN\r\n")},
+		{"mg with opaque", 1, "mg a v O1 k\r\n", always("VA 1 O1 ka\r\nx\r\n")},
+		{"set of 100 kB", 1, "set a 0 0 100000\r\n" + strings.Repeat("x", 100000) + "\r\n", always("STORED\r\n")},
+		{"get of 100 kB", 1, "get a\r\n", always("VALUE a 0 100000\r\n" + strings.Repeat("x", 100000) + "\r\nEND\r\n")},
+		{"bad data, unknown", 2, "set a 0 0 x\r\nnonsense\r\nget a\r\n", memcachedValues},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMemcachedMill(t, 3, c.requests, c.batch, c.reply)
 			if m.replies == 0 {
 				t.Fatal("the clients get nothing")
 			}

@@ -87,8 +87,8 @@ func (o serverSide) ServerEvent(c *upstream.Conn, ev upstream.Event, err error) 
 	o.e.observer.Server(o.poolOf(c), c.Server, ev, err)
 }
 
-func (o serverSide) Failed(c *upstream.Conn, e upstream.Event, err error) {
-	o.e.observer.Failed(o.poolOf(c), c.Server, e, err)
+func (o serverSide) Failed(c *upstream.Conn, f upstream.Failure) {
+	o.e.observer.Failed(o.poolOf(c), c.Server, f)
 }
 
 func (o serverSide) Recovered(c *upstream.Conn) { o.e.observer.Recovered(o.poolOf(c), c.Server) }

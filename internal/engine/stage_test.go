@@ -124,8 +124,8 @@ func (s *stage) Client(_ *topology.Pool, _ netip.AddrPort, e downstream.Event, r
 }
 
 // Failed implements engine.Observer.
-func (s *stage) Failed(_ *topology.Pool, server *topology.Server, _ upstream.Event, err error) {
-	s.events = append(s.events, server.Name+" failed: "+err.Error())
+func (s *stage) Failed(_ *topology.Pool, server *topology.Server, f upstream.Failure) {
+	s.events = append(s.events, server.Name+" failed: "+f.Err.Error())
 }
 
 // Recovered implements engine.Observer.

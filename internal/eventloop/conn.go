@@ -33,6 +33,9 @@ type conn struct {
 	marked  bool // in Loop.marked
 
 	keepAlive bool // to be set when the socket is made
+
+	name    *name  // of the server, if it has one; nil for clients
+	version uint32 // of the name's address that is used
 }
 
 // reads tells whether the connection is to be read when it can be.
@@ -102,6 +105,9 @@ func (l *Loop) claim(id message.ConnID) *conn {
 func (l *Loop) release(c *conn) {
 	if c.fd >= 0 {
 		l.closing = append(l.closing, c.fd)
+	}
+	if c.name != nil {
+		l.leaveName(c)
 	}
 	*c = conn{fd: -1, armed: unwatched, marked: c.marked}
 	l.count.Connections--
@@ -315,6 +321,9 @@ func (l *Loop) closeConnections() {
 	}
 	for _, c := range l.marked {
 		c.marked = false
+	}
+	for _, n := range l.names {
+		n.waiting = nil // the next handler may use the same ids
 	}
 	clear(l.iov[:cap(l.iov)])
 	l.marked, l.again, l.events, l.outcomes = l.marked[:0], l.again[:0], l.events[:0], nil

@@ -1,31 +1,20 @@
 package eventloop
 
 import (
-	"context"
-	"net"
 	"net/netip"
-	"strconv"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
-
-// resolveTimeout bounds the lookup of a server's name.
-const resolveTimeout = 5 * time.Second
 
 // outcome is a dial that ended while the handler was busy.
 type outcome struct {
 	id  message.ConnID
 	err error
 }
-
-// errUnresolved is what twemproxy says of a name that has no address.
-var errUnresolved = SysError{syscall.EHOSTDOWN}
 
 // Dial begins to connect id, a new id, to a server. The handler's Connected tells how it ended, not
 // before Dial has returned. There is no time limit but the kernel's: the handler closes a connection
@@ -43,60 +32,7 @@ func (l *Loop) Dial(id message.ConnID, s *topology.Server) {
 		l.connect(c, sockaddr(a, 0))
 		return
 	}
-	l.resolve(id, s.Address)
-}
-
-// resolve looks the address up in a goroutine of its own; the answer comes as mail.
-func (l *Loop) resolve(id message.ConnID, address string) {
-	era := l.era
-	l.resolving.Go(func() {
-		ctx, cancel := context.WithTimeout(l.ctx, resolveTimeout)
-		defer cancel()
-		sa := lookup(ctx, address)
-		l.Post(func(clock.Instant) {
-			if era == l.era {
-				l.resolved(id, sa)
-			}
-		})
-	})
-}
-
-// resolved goes on with a dial, unless it was given up meanwhile.
-func (l *Loop) resolved(id message.ConnID, sa unix.Sockaddr) {
-	c := l.find(id)
-	switch {
-	case c == nil:
-	case sa == nil:
-		l.end(c, errUnresolved)
-	default:
-		l.connect(c, sa)
-	}
-}
-
-// lookup returns the first address of "host:port", nil if there is none.
-func lookup(ctx context.Context, address string) unix.Sockaddr {
-	host, service, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil
-	}
-	port, err := strconv.ParseUint(service, 10, 16)
-	if err != nil {
-		return nil
-	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil || len(addrs) == 0 {
-		return nil
-	}
-	addr := addrs[0].Unmap()
-	zone := 0
-	if addr.Zone() != "" {
-		ifi, err := net.InterfaceByName(addr.Zone())
-		if err != nil {
-			return nil
-		}
-		zone = ifi.Index
-	}
-	return sockaddr(netip.AddrPortFrom(addr, uint16(port)), uint32(zone))
+	l.dialName(c, s.Address)
 }
 
 func sockaddr(a netip.AddrPort, zone uint32) unix.Sockaddr {
@@ -176,6 +112,9 @@ func (l *Loop) conclude(c *conn, err error) {
 	c.state = open
 	if err != nil {
 		c.state = dead
+	}
+	if c.name != nil && c.version == c.name.version {
+		c.name.failed = err != nil
 	}
 	l.mark(c)
 	l.unsettled = true

@@ -78,7 +78,6 @@ func (e *panicError) Error() string { return fmt.Sprintf("event loop: panic: %v"
 func (l *Loop) recovered(p *panicError) (goOn bool) {
 	l.count.Panics++
 	l.closeConnections()
-	l.era++
 	l.unsettled, l.next = false, 0 // the new handler gets a Turn at once
 	l.publish()
 	if l.options.OnPanic == nil || !l.options.OnPanic(p.value, p.stack) {

@@ -54,7 +54,7 @@ type Handler interface {
 	// of which at most 256 KiB are used in one turn. Nothing at all means scratch.
 	Space(id message.ConnID, scratch []byte) []byte
 	// Received hands over the bytes read, the beginning of what Space returned. If that was scratch,
-	// nothing of it may be kept.
+	// nothing of it may be kept; it may be overwritten.
 	Received(now clock.Instant, id message.ConnID, in []byte)
 	// Lost tells that nothing more will be received. A nil error is the peer's FIN: output is still
 	// sent, and the handler closes the connection when it has no more. Any other error, a SysError,
@@ -84,6 +84,12 @@ type Options struct {
 	// Reset returns a new handler that knows no connection, or the old one brought to that state.
 	// OnPanic needs it.
 	Reset func() Handler
+
+	// Lookup finds the addresses of servers' names, in goroutines of its own; nil is the system's way.
+	Lookup LookupFunc
+	// Named is told when the name of a server has another address or resolves again, and with an error
+	// when it resolves no more. The address is "host:port"; last is the one in use, "" if there never was one.
+	Named func(address, last string, err error)
 }
 
 // Loop is an event loop. Its methods belong to the goroutine of Run unless they say otherwise.
@@ -116,7 +122,9 @@ type Loop struct {
 	closing   []int            // descriptors, closed when the turn is over
 	admitting int              // a descriptor in the handler's Accept, or -1
 
-	era       uint32 // counts handlers, so that names resolved for an earlier one are dropped
+	names     map[string]*name // of servers that have one, by "host:port"
+	tendAt    clock.Instant    // when something is to be done about names
+	asking    int              // names that are being looked up
 	resolving sync.WaitGroup
 	ctx       context.Context // ends with Run; for resolvers only
 	cancel    context.CancelFunc
@@ -134,7 +142,8 @@ func New(o Options) (*Loop, error) {
 	}
 	l := &Loop{
 		options: o, poll: p,
-		next: clock.Never, resumeAt: clock.Never, admitting: -1,
+		now: clock.System(), next: clock.Never, resumeAt: clock.Never, tendAt: clock.Never, admitting: -1,
+		names:   map[string]*name{},
 		scratch: make([]byte, scratchSize), iov: make([][]byte, 0, maxVectors),
 	}
 	if err := l.mailbox.open(); err != nil {
@@ -197,6 +206,9 @@ func (l *Loop) turn() error {
 	if l.now >= l.resumeAt {
 		l.resumeListeners()
 	}
+	if l.now >= l.tendAt {
+		l.tendNames()
+	}
 	for _, ev := range l.events {
 		l.dispatch(ev)
 	}
@@ -229,7 +241,7 @@ func (l *Loop) wait() (err error) {
 			return nil
 		}
 	}
-	timeout := milliseconds(min(l.next, l.resumeAt), l.now)
+	timeout := milliseconds(min(l.next, l.resumeAt, l.tendAt), l.now)
 	if timeout == 0 {
 		return nil // a timer is due
 	}

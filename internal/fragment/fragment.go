@@ -28,10 +28,11 @@ type Group struct {
 
 	shape   *shape
 	keys    int
-	waiting int     // fragments without a whole reply
-	sum     int64   // of the replies that are numbers
-	extra   int     // bytes of the client's reply beyond the servers'
-	of      []int32 // the fragment of each key, where the order of keys matters
+	waiting int      // fragments without a whole reply
+	sum     int64    // of the replies that are numbers
+	extra   int      // bytes of the client's reply beyond the servers'
+	of      []int32  // the fragment of each key, where the order of keys matters
+	blocks  []uint32 // the bytes of each key's value in its fragment's reply, by fragments
 }
 
 // Fragment is the part of a request that goes to one server.
@@ -42,7 +43,8 @@ type Fragment struct {
 	keys   int
 	reply  []byte // a pool buffer with what has come of the reply
 	cursor int    // in reply: the next element
-	asked  int    // in Request, where it is kept: the next key
+	asked  int    // in Request, where it is kept: the first key
+	first  int    // its keys' first place in the group's blocks; when coalescing, the next one's
 	next   int32  // the fragment that takes the server's keys since this one is full; 0 for none
 	label  string // what its part of the reply is marked with
 }

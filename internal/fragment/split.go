@@ -93,8 +93,8 @@ func (s *Splitter) get() *Group {
 	return new(Group)
 }
 
-// The free list holds so many groups. Those of more than shortOf keys keep their list of keys among the
-// first few only, those of more than longOf not at all: 8 MiB in all, the lists of fragments apart.
+// The free list holds so many groups. Those of more than shortOf keys keep their lists of keys among the
+// first few only, those of more than longOf not at all: 16 MiB in all, the lists of fragments apart.
 const (
 	freeGroups = 1024
 	withLongOf = 64
@@ -105,8 +105,8 @@ const (
 // Put takes a group back, with all its buffers.
 func (s *Splitter) Put(pool *bytebuf.Pool, g *Group) {
 	g.release(pool)
-	if n := cap(g.of); n > longOf || n > shortOf && len(s.free) >= withLongOf {
-		g.of = nil
+	if n := max(cap(g.of), cap(g.blocks)); n > longOf || n > shortOf && len(s.free) >= withLongOf {
+		g.of, g.blocks = nil, nil
 	}
 	if len(s.free) < freeGroups {
 		s.free = append(s.free, g)

@@ -2,6 +2,8 @@ package fragment
 
 import (
 	"bytes"
+	"math"
+	"slices"
 
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/memcached"
@@ -53,11 +55,14 @@ func (s *Splitter) SplitKeys(pool *bytebuf.Pool, prefix, buf []byte, keys []memc
 		g.Fragments[f].keys++
 		g.Fragments[f].cursor += size
 	}
+	first := 0
 	for i := range g.Fragments {
 		f := &g.Fragments[i]
 		f.Request = append(pool.Get(frame+f.cursor), prefix...)
-		f.cursor, f.asked = 0, len(prefix)
+		f.cursor, f.asked, f.first = 0, len(prefix), first
+		first += f.keys
 	}
+	g.blocks = slices.Grow(g.blocks[:0], first)[:first]
 	for k, f := range g.of {
 		fr := &g.Fragments[f]
 		fr.Request = append(fr.Request, ' ')
@@ -80,15 +85,20 @@ func (f *Fragment) key(i int) []byte {
 }
 
 // acceptValues checks that the reply has no blocks but those of keys that were asked for, in their
-// order.
-func acceptValues(_ *Group, f *Fragment) bool {
+// order, and notes how long each key's is.
+func acceptValues(g *Group, f *Fragment) bool {
 	at, asked := 0, f.asked
-	for range f.keys {
+	got, n := memcached.Value(f.reply)
+	for i := range f.keys {
 		key := f.key(asked)
 		asked += 1 + len(key)
-		if got, n := memcached.Value(f.reply[at:]); n > 0 && bytes.Equal(got, key) {
-			at += n
+		if n == 0 || n > math.MaxUint32 || !bytes.Equal(got, key) {
+			g.blocks[f.first+i] = 0
+			continue
 		}
+		g.blocks[f.first+i] = uint32(n)
+		at += n
+		got, n = memcached.Value(f.reply[at:])
 	}
 	return string(f.reply[at:]) == endLine
 }
@@ -96,12 +106,10 @@ func acceptValues(_ *Group, f *Fragment) bool {
 func appendValues(g *Group, dst []byte) []byte {
 	for _, i := range g.of {
 		f := &g.Fragments[i]
-		key := f.key(f.asked)
-		f.asked += 1 + len(key)
-		if got, n := memcached.Value(f.reply[f.cursor:]); n > 0 && bytes.Equal(got, key) {
-			dst = append(dst, f.reply[f.cursor:f.cursor+n]...)
-			f.cursor += n
-		}
+		n := int(g.blocks[f.first])
+		f.first++
+		dst = append(dst, f.reply[f.cursor:f.cursor+n]...)
+		f.cursor += n
 	}
 	return append(dst, endLine...)
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -25,11 +26,15 @@ const within = 5 * time.Second
 // longestLine bounds a line of a server's reply, in bytes.
 const longestLine = 4096
 
+// Checker asks. The zero value finds addresses of names the system's way.
+type Checker struct {
+	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
 // Probe returns nil if the server answers as one that can serve. A Redis that is loading its data, or has
 // lost its master, says so and cannot.
-func Probe(ctx context.Context, s *topology.Server, set *topology.Settings) error {
-	dialer := net.Dialer{Timeout: bound(set.ConnectTimeout)}
-	conn, err := dialer.DialContext(ctx, s.Network, s.Address)
+func (k Checker) Probe(ctx context.Context, s *topology.Server, set *topology.Settings) error {
+	conn, err := k.dial(ctx, s, bound(set.ConnectTimeout))
 	if err != nil {
 		return err
 	}
@@ -55,6 +60,29 @@ func Probe(ctx context.Context, s *topology.Server, set *topology.Settings) erro
 		}
 	}
 	return p.ask(request([]string{"PING"}), "PING", "+PONG")
+}
+
+// dial connects to the first address of the server that can be connected to.
+func (k Checker) dial(ctx context.Context, s *topology.Server, limit time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var dialer net.Dialer
+	host, port, err := net.SplitHostPort(s.Address)
+	if _, literal := netip.ParseAddr(host); s.Network != "tcp" || k.Lookup == nil || err != nil || literal == nil {
+		return dialer.DialContext(ctx, s.Network, s.Address)
+	}
+	addrs, err := k.Lookup(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	err = fmt.Errorf("%s has no address", host)
+	for _, a := range addrs {
+		var conn net.Conn
+		if conn, err = dialer.DialContext(ctx, s.Network, net.JoinHostPort(a.String(), port)); err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
 }
 
 // bound is a time that the pool allows, where it allows less than enough.

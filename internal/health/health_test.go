@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,12 +44,41 @@ func TestRealServers(t *testing.T) {
 		{"nobody", redisAt("127.0.0.1:1"), topology.Settings{}, "refused"},
 		{"no such name", redisAt("nobody.invalid:6379"), topology.Settings{}, "nobody.invalid"},
 	} {
-		err := Probe(context.Background(), c.server, &c.set)
+		err := (Checker{}).Probe(context.Background(), c.server, &c.set)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: the error has the password", c.name)
+		}
+	}
+}
+
+// A name may have several addresses: one that can be connected to is enough.
+func TestProbeOfAName(t *testing.T) {
+	_, port, _ := net.SplitHostPort(redistest.StartServer(t))
+	s := redisAt("cache.test:" + port)
+	for _, c := range []struct {
+		addrs []string
+		want  string // part of the error; "" for none
+	}{
+		{[]string{"127.0.0.1"}, ""},
+		{[]string{"127.0.0.2", "127.0.0.1"}, ""},
+		{[]string{"127.0.0.2"}, "refused"},
+		{nil, "no address"},
+	} {
+		k := Checker{Lookup: func(_ context.Context, network, host string) (addrs []netip.Addr, err error) {
+			if network != "ip" || host != "cache.test" {
+				t.Errorf("lookup of %s %s", network, host)
+			}
+			for _, a := range c.addrs {
+				addrs = append(addrs, netip.MustParseAddr(a))
+			}
+			return addrs, nil
+		}}
+		err := k.Probe(context.Background(), s, &topology.Settings{})
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.addrs, err, c.want)
 		}
 	}
 }
@@ -94,16 +124,16 @@ func TestFakes(t *testing.T) {
 		"+PONG":                    "no answer to PING",
 		strings.Repeat("x", 1<<16): "no answer to PING",
 	} {
-		if err := Probe(context.Background(), fake(t, answer), &topology.Settings{}); err == nil || !strings.Contains(err.Error(), want) {
+		if err := (Checker{}).Probe(context.Background(), fake(t, answer), &topology.Settings{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: %v, want %q", answer, err, want)
 		}
 	}
-	if err := Probe(context.Background(), fake(t, ""), &topology.Settings{Timeout: 50 * time.Millisecond}); err == nil {
+	if err := (Checker{}).Probe(context.Background(), fake(t, ""), &topology.Settings{Timeout: 50 * time.Millisecond}); err == nil {
 		t.Error("a silent server is healthy")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(20*time.Millisecond, cancel)
-	if err := Probe(ctx, fake(t, ""), &topology.Settings{}); err == nil {
+	if err := (Checker{}).Probe(ctx, fake(t, ""), &topology.Settings{}); err == nil {
 		t.Error("a probe that was given up has succeeded")
 	}
 }

@@ -33,7 +33,7 @@ type line struct {
 }
 
 type key struct {
-	text, pool, server, address, reason string
+	text, pool, server, address, resolved, reason string
 }
 
 const (
@@ -113,6 +113,16 @@ func (j *journal) Client(p *topology.Pool, peer netip.AddrPort, e downstream.Eve
 	j.put(l)
 }
 
+// name notes what is new of a server's name: its address in use, and an error if it resolves no more.
+func (j *journal) name(address, last string, err error) {
+	l := line{key: key{text: "server name resolves", address: address, resolved: last}, level: slog.LevelInfo}
+	if err != nil {
+		l.key.text, l.level = "server name does not resolve", slog.LevelWarn
+		l.key.reason = err.Error()
+	}
+	j.put(l)
+}
+
 // repeats is what happened of one kind since it was last written.
 type repeats struct {
 	since clock.Instant
@@ -165,12 +175,18 @@ func (j *journal) flush(seen map[key]*repeats, age time.Duration) {
 }
 
 func (j *journal) emit(l line, repeated int) {
-	args := []any{"pool", l.key.pool}
+	var args []any
+	if l.key.pool != "" {
+		args = append(args, "pool", l.key.pool)
+	}
 	if l.key.server != "" {
 		args = append(args, "server", l.key.server)
 	}
 	if l.key.address != "" {
 		args = append(args, "address", l.key.address)
+	}
+	if l.key.resolved != "" {
+		args = append(args, "resolved", l.key.resolved)
 	}
 	if l.client != "" {
 		args = append(args, "client", l.client)

@@ -131,5 +131,5 @@ func TestJournalSumsUpEachInterval(t *testing.T) {
 			t.Errorf("remembered are %+v", seen)
 		}
 	})
-	same(t, got, `level=INFO msg=busy pool="" repeated=4`)
+	same(t, got, `level=INFO msg=busy repeated=4`)
 }

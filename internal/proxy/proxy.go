@@ -27,6 +27,7 @@ type Proxy struct {
 	log       *slog.Logger
 	journal   *journal
 	judge     Judge
+	lookup    eventloop.LookupFunc
 	snapshot  atomic.Pointer[topology.Snapshot]
 	counters  *engine.Counters
 	addresses []string // by pool
@@ -39,7 +40,7 @@ type Proxy struct {
 // Judge is told of servers that fail and recover, where the pool ejects. It answers Failed with Verdict. The
 // calls must not block.
 type Judge interface {
-	Failed(pool *topology.Pool, server *topology.Server, e upstream.Event, err error)
+	Failed(pool *topology.Pool, server *topology.Server, f upstream.Failure)
 	Recovered(pool *topology.Pool, server *topology.Server)
 }
 
@@ -49,9 +50,9 @@ type observer struct {
 	judge Judge
 }
 
-func (o observer) Failed(p *topology.Pool, s *topology.Server, e upstream.Event, err error) {
+func (o observer) Failed(p *topology.Pool, s *topology.Server, f upstream.Failure) {
 	if o.judge != nil {
-		o.judge.Failed(p, s, e, err)
+		o.judge.Failed(p, s, f)
 	}
 }
 
@@ -64,6 +65,9 @@ func (o observer) Recovered(p *topology.Pool, s *topology.Server) {
 // SetJudge says who is told of failures, before Start. Without anybody requests for a server that has just
 // failed wait for a verdict that does not come.
 func (p *Proxy) SetJudge(j Judge) { p.judge = j }
+
+// SetLookup says how addresses of servers' names are found, before Start. Without it, it is the system's way.
+func (p *Proxy) SetLookup(f eventloop.LookupFunc) { p.lookup = f }
 
 // Publish puts a snapshot in force, with the same pools and servers: at the worker's next turn.
 func (p *Proxy) Publish(s *topology.Snapshot) {

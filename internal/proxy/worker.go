@@ -25,7 +25,9 @@ type worker struct {
 
 func newWorker(p *Proxy) (*worker, error) {
 	w := &worker{proxy: p, drained: make(chan struct{})}
-	loop, err := eventloop.New(eventloop.Options{OnPanic: w.onPanic, Reset: w.reset})
+	loop, err := eventloop.New(eventloop.Options{
+		OnPanic: w.onPanic, Reset: w.reset, Lookup: p.lookup, Named: p.journal.name,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -27,9 +27,10 @@ type court struct {
 }
 
 type report struct {
-	due        clock.Instant
-	server     int
-	good, lost bool // it has recovered; a connection was lost
+	due     clock.Instant
+	server  int
+	good    bool // it has recovered
+	failure upstream.Failure
 }
 
 type probe struct {
@@ -70,14 +71,14 @@ func (w *world) newCourt() {
 
 // Failed implements engine.Observer. Some reports are late, so late even that the engine goes on before they are
 // taken, and some are lost.
-func (w *world) Failed(_ *topology.Pool, s *topology.Server, e upstream.Event, err error) {
-	w.log("failed %s %d %v", s.Name, e, err)
+func (w *world) Failed(_ *topology.Pool, s *topology.Server, f upstream.Failure) {
+	w.log("failed %s %+v", s.Name, f)
 	c := w.court
 	if c == nil {
 		w.fail("a failure of %s is reported that nobody wants to know", s.Name)
 		return
 	}
-	r := report{due: w.now, server: s.Index, lost: e == upstream.ConnectionLost}
+	r := report{due: w.now, server: s.Index, failure: f}
 	switch c.rng.IntN(16) {
 	case 0, 1, 2:
 		r.due += clock.Instant(c.rng.Int64N(int64(upstream.VerdictWithin)))
@@ -119,7 +120,7 @@ func (w *world) judge() {
 			c.ejector.Recovered(0, r.server)
 			continue
 		}
-		if c.ejector.Failed(w.now, 0, r.server, r.lost) {
+		if c.ejector.Failed(r.failure.At, 0, r.server, r.failure.Dialed) {
 			w.result.Ejections++
 			w.decree("eject", r.server)
 			w.excuse(message.ErrNoServer)

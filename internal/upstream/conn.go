@@ -48,7 +48,7 @@ type Owner interface {
 	// Failed and Recovered are for whoever ejects servers: a failure that counts, and the first good reply
 	// after one. After Failed of a closed connection Verdict is called, or VerdictWithin passes; Settled
 	// tells that requests may be tried again.
-	Failed(c *Conn, e Event, err error)
+	Failed(c *Conn, f Failure)
 	Recovered(c *Conn)
 	Settled(c *Conn)
 	// LacksRESP3 says that the server has refused the protocol of the connection's lane.
@@ -63,7 +63,6 @@ const (
 	Connected Event = iota
 	ConnectFailed
 	ConnectionLost
-	Complained // the server answers that it cannot serve; only for Failed
 )
 
 type state uint8
@@ -125,7 +124,7 @@ type Conn struct {
 	complain complaint     // recognises replies by which the server says that it cannot serve
 
 	out      bytebuf.Queue // requests not sent yet
-	room     int64         // bytes from which out takes no more: the limit, 0 if the server is ejected
+	room     int64         // bytes from which out takes no more: the limit, 0 if the server is or may be ejected
 	greet    bytebuf.Queue // the handshake, sent before them
 	queuedTo uint64        // bytes ever put into out on this socket
 	sentTo   uint64        // bytes of them that were sent
@@ -154,8 +153,6 @@ func (c *Conn) Open(now clock.Instant) error {
 	switch {
 	case c.Server.Ejected:
 		return message.ErrNoServer
-	case c.verdict > now:
-		return message.ErrVerdict
 	case now < c.retryAt:
 		return c.lastErr
 	}
@@ -209,6 +206,9 @@ func (c *Conn) Send(now clock.Instant, t message.Ticket, b []byte, owned bool) e
 func (c *Conn) mayQueue(now clock.Instant) error {
 	if c.Server.Ejected {
 		return message.ErrNoServer
+	}
+	if c.verdict > now {
+		return message.ErrVerdict
 	}
 	if err := c.Open(now); err != nil {
 		return err

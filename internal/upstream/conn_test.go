@@ -48,15 +48,15 @@ func (l *log) Fail(t message.Ticket, err error) {
 		l.onFail(t)
 	}
 }
-func (l *log) Dial(*Conn) message.ConnID          { l.ids++; return l.ids }
-func (l *log) Hangup(*Conn)                       { l.dropped++ }
-func (l *log) Writable(*Conn)                     {}
-func (l *log) Wake(_ *Conn, at clock.Instant)     { l.wake = at }
-func (l *log) ServerEvent(*Conn, Event, error)    {}
-func (l *log) Failed(_ *Conn, _ Event, err error) { l.say("failed: %v", err) }
-func (l *log) Recovered(*Conn)                    { l.say("recovered") }
-func (l *log) LacksRESP3(*Conn)                   { l.say("lacks RESP3") }
-func (l *log) Settled(*Conn)                      { l.say("settled") }
+func (l *log) Dial(*Conn) message.ConnID       { l.ids++; return l.ids }
+func (l *log) Hangup(*Conn)                    { l.dropped++ }
+func (l *log) Writable(*Conn)                  {}
+func (l *log) Wake(_ *Conn, at clock.Instant)  { l.wake = at }
+func (l *log) ServerEvent(*Conn, Event, error) {}
+func (l *log) Failed(_ *Conn, f Failure)       { l.say("failed: %v", f.Err) }
+func (l *log) Recovered(*Conn)                 { l.say("recovered") }
+func (l *log) LacksRESP3(*Conn)                { l.say("lacks RESP3") }
+func (l *log) Settled(*Conn)                   { l.say("settled") }
 
 // take returns what was said since the last call.
 func (l *log) take() []string {

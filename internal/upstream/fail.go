@@ -32,12 +32,16 @@ func (c *Conn) fail(err error) {
 		event = ConnectFailed
 		c.backOff(err)
 	}
-	// A server that closes an idle connection, because it restarts or has had enough of it, has not failed.
+	// A server that closes an idle connection, because it restarts or has had enough of it, has not failed. One
+	// that says something unasked has.
+	idle = idle && err != message.ErrReply
 	if c.set.FailureLimit > 0 && !(was == ready && idle) && err != message.ErrShutdown {
-		c.troubled = true
-		c.verdict = c.now.Add(VerdictWithin)
-		c.owner.Wake(c, c.verdict)
-		c.owner.Failed(c, event, err)
+		c.await()
+		f := Failure{Err: err, At: c.now}
+		if event == ConnectionLost {
+			f.Dialed = c.dialed
+		}
+		c.owner.Failed(c, f)
 	}
 	if !(was == ready && idle && (err == message.ErrEOF || err == message.ErrUnused)) {
 		c.owner.ServerEvent(c, event, err)
@@ -102,15 +106,15 @@ func (c *Conn) backOff(err error) {
 // when it wants to be called next, Never if it does not.
 func (c *Conn) Expire(now clock.Instant) clock.Instant {
 	c.now = now
+	if c.verdict <= now {
+		c.Verdict()
+	}
 	next := clock.Never
+	if c.verdict != 0 {
+		next = c.verdict
+	}
 	if c.state == closed {
-		if c.verdict > now {
-			return c.verdict
-		}
-		if c.verdict != 0 {
-			c.Verdict()
-		}
-		if !c.set.Preconnect || !c.Lasting || c.Server.Ejected {
+		if c.verdict != 0 || !c.set.Preconnect || !c.Lasting || c.Server.Ejected {
 			return next
 		}
 		if c.retryAt > now {
@@ -230,8 +234,14 @@ const maxRefusal = 4096
 func (c *Conn) Apply(server *topology.Server, set *topology.Settings) {
 	c.Server, c.set = server, set
 	c.parser.configure(set, c.lane)
-	c.room = set.ServerQueue
-	if server.Ejected {
+	c.makeRoom()
+}
+
+// makeRoom says up to which length of the queue a request needs no second look: none if the server is ejected,
+// or may be.
+func (c *Conn) makeRoom() {
+	c.room = c.set.ServerQueue
+	if c.Server.Ejected || c.verdict != 0 {
 		c.room = 0
 	}
 }

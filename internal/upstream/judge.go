@@ -8,22 +8,40 @@ import (
 	"github.com/cashew-proxy/cashew/internal/message"
 )
 
+// Failure is a failure of a server that counts.
+type Failure struct {
+	Err error
+	At  clock.Instant
+	// Dialed is when the connection that was lost had been dialed, 0 if none was lost: when several are lost
+	// at once, it is one failure.
+	Dialed clock.Instant
+}
+
 // VerdictWithin is how long requests wait for a verdict after a failure, at most. It comes within
 // microseconds as long as anybody gives one.
 const VerdictWithin = 100 * time.Millisecond
+
+// await has requests wait from now on for what becomes of the server.
+func (c *Conn) await() {
+	c.troubled = true
+	c.verdict = c.now.Add(VerdictWithin)
+	c.makeRoom()
+	c.owner.Wake(c, c.verdict)
+}
 
 // Verdict says that it is decided what becomes of the server, and that the connection has been told by
 // Apply: requests need not wait any more.
 func (c *Conn) Verdict() {
 	if c.verdict != 0 {
 		c.verdict = 0
+		c.makeRoom()
 		c.owner.Settled(c)
 	}
 }
 
 // Judged says that Send would return message.ErrVerdict.
 func (c *Conn) Judged(now clock.Instant) bool {
-	return c.verdict > now && c.state == closed && !c.Server.Ejected
+	return c.verdict > now && !c.Server.Ejected
 }
 
 // Reopen dials a connection that is kept open always, after its server was readmitted.
@@ -33,9 +51,13 @@ func (c *Conn) Reopen() {
 	}
 }
 
-// complaints are the errors by which a Redis says that it cannot serve anybody, at their beginnings. They
+// complaints are the errors by which a server says that it cannot serve anybody, at their beginnings. They
 // are passed to the client and count as failures. Others (-OOM, -BUSY, -READONLY) concern one request.
-var complaints = [...][]byte{[]byte("-LOADING "), []byte("-MASTERDOWN ")}
+var complaints = [...][]byte{
+	[]byte("-LOADING "), []byte("-MASTERDOWN "),
+	// To a connection that is one too many, and is then closed.
+	[]byte("-ERR max number of clients"), []byte("ERROR Too many open connections"),
+}
 
 // errComplaint is the reason of a failure that the client reads in the server's own words.
 var errComplaint = &message.Failure{Text: "the server says that it cannot serve"}
@@ -43,7 +65,7 @@ var errComplaint = &message.Failure{Text: "the server says that it cannot serve"
 // complaint is how a reply begins, as far as needed to tell whether it is a complaint. It may come in
 // pieces.
 type complaint struct {
-	head [12]byte
+	head [32]byte
 	n    uint8
 }
 
@@ -70,8 +92,8 @@ func (c *Conn) listen(b []byte, done bool) {
 	c.complain = complaint{}
 	switch {
 	case complains:
-		c.troubled = true
-		c.owner.Failed(c, Complained, errComplaint)
+		c.await()
+		c.owner.Failed(c, Failure{Err: errComplaint, At: c.now})
 	case c.troubled:
 		c.recovered()
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/control"
+	"github.com/cashew-proxy/cashew/internal/eventloop"
 )
 
 // AnyPort and OtherPort stand in a configuration's listen for a port that the kernel chooses.
@@ -39,6 +40,12 @@ type Proxy struct {
 // Start runs the pools of a configuration in this process until the test ends.
 func Start(t testing.TB, text string, o config.Options) *Proxy {
 	t.Helper()
+	return StartWith(t, text, o, nil)
+}
+
+// StartWith is Start with a way of its own to find the addresses of servers' names, unless that is nil.
+func StartWith(t testing.TB, text string, o config.Options, lookup eventloop.LookupFunc) *Proxy {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "cashew.yml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -55,6 +62,9 @@ func Start(t testing.TB, text string, o config.Options) *Proxy {
 	}
 	log := new(Log)
 	p := control.NewSystem(cfg, snapshot, slog.New(slog.NewTextHandler(log, nil)))
+	if lookup != nil {
+		p.SetLookup(lookup)
+	}
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}

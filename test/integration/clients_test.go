@@ -6,14 +6,12 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/redistest"
@@ -136,68 +134,4 @@ func TestShutdownWithIdleClients(t *testing.T) {
 	if got, err := c.TryRead(); err != io.EOF {
 		t.Errorf("an idle client: %q, %v", got, err)
 	}
-}
-
-const idleClients = 1000
-
-// TestIdleClientsAreSmall connects with descriptors alone: Go's own connections take heap themselves.
-func TestIdleClientsAreSmall(t *testing.T) {
-	p := harness.Start(t, pool(startServers(t, 1)), config.Options{})
-	_, port, _ := net.SplitHostPort(p.Addr)
-	n, _ := strconv.Atoi(port)
-	connect := func(count int) {
-		for range count {
-			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			unix.CloseOnExec(fd)
-			t.Cleanup(func() { unix.Close(fd) })
-			if err := unix.Connect(fd, &unix.SockaddrInet4{Port: n, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-				t.Fatal(err)
-			}
-			ping(t, fd)
-		}
-	}
-	accepted := func(want uint64) {
-		harness.Eventually(t, harness.Limit, "all clients are accepted", func() bool {
-			return p.PoolCounters(0).Read(stats.ClientsAccepted) == want
-		})
-	}
-	connect(10) // what the first clients need is not theirs alone
-	accepted(10)
-	before := heap()
-	connect(idleClients)
-	accepted(10 + idleClients)
-	per := (int64(heap()) - int64(before)) / idleClients
-	if per >= 1024 {
-		t.Errorf("an idle client keeps %d bytes of heap", per)
-	}
-	t.Logf("%d bytes of heap per idle client", per)
-	if got := p.PoolCounters(0).Read(stats.ClientsClosed); got != 0 {
-		t.Errorf("%d clients are closed: they were not measured", got)
-	}
-}
-
-func ping(t *testing.T, fd int) {
-	t.Helper()
-	limit := unix.Timeval{Sec: 20}
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
-		t.Fatal(err)
-	}
-	var reply [7]byte
-	if _, err := unix.Write(fd, []byte("PING\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := unix.Read(fd, reply[:]); err != nil || string(reply[:n]) != "+PONG\r\n" {
-		t.Fatalf("PING: %q, %v", reply[:n], err)
-	}
-}
-
-func heap() uint64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }

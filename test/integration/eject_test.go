@@ -26,7 +26,7 @@ func topologyOf(t *testing.T, p *harness.Proxy, out ...int) *topology.Pool {
 	t.Helper()
 	e := control.NewEjector(p.Snapshot(), []control.Policy{{FailureLimit: 1, RetryTimeout: time.Hour, Share: 100}}, 1)
 	for _, server := range out {
-		e.Failed(1, 0, server, false)
+		e.Failed(1, 0, server, 0)
 	}
 	return e.Snapshot().Pools[0]
 }

@@ -26,6 +26,9 @@ import (
 var binaryDir string
 
 func TestMain(m *testing.M) {
+	if crowd := os.Getenv(crowdVariable); crowd != "" {
+		os.Exit(beCrowd(crowd))
+	}
 	code := m.Run()
 	if binaryDir != "" {
 		os.RemoveAll(binaryDir)

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"bufio"
 	"net"
 	"os"
 	"path/filepath"
@@ -88,46 +87,6 @@ func TestServerKilledInFlightAndBack(t *testing.T) {
 	harness.Eventually(t, time.Second, "the server that came back is used", func() bool {
 		return c.Do("GET", "k") == "$-1\r\n"
 	})
-}
-
-// TestServerThatHangsUp: the server reads the request whole, says something and closes.
-func TestServerThatHangsUp(t *testing.T) {
-	for name, reply := range map[string]string{"nothing": "", "half a reply": "$10\r\nhalf", "no reply": "?what\r\n"} {
-		t.Run(name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			ended := make(chan struct{})
-			go func() {
-				defer close(ended)
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				defer conn.Close()
-				_ = conn.SetDeadline(time.Now().Add(harness.Limit))
-				r := bufio.NewReader(conn)
-				for range 5 { // *2 $3 GET $1 k
-					_, _ = r.ReadString('\n')
-				}
-				_, _ = conn.Write([]byte(reply))
-			}()
-			t.Cleanup(func() { l.Close(); <-ended })
-			p := harness.Start(t, pool([]string{l.Addr().String()}), config.Options{})
-			c := redistest.Dial(t, p.Addr)
-			c.Send("GET", "k")
-			got, err := c.TryRead()
-			fits := got == map[string]string{"nothing": "-ERR unknown\r\n", "no reply": "-ERR Invalid argument\r\n"}[name]
-			if name == "half a reply" {
-				// Once a part of the reply may have left, nothing but the end is honest.
-				fits = err != nil && strings.HasPrefix(reply, got)
-			}
-			if !fits {
-				t.Errorf("%q, %v", got, err)
-			}
-		})
-	}
 }
 
 func TestTimeout(t *testing.T) {

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// fullReport is a report with a sample of every workload and target.
+func fullReport() *report {
+	rep := &report{Rounds: 3, Targets: targetNames, Load: "9.99", Machine: []string{"CPU: one of a test", "nutcracker: This is nutcracker-0.5.0, run with -v 4"}}
+	for _, w := range workloads {
+		r := result{Workload: w}
+		for _, t := range []string{direct, nutcracker, cashew} {
+			s := sample{Target: t, Throughput: 123_456, ProxyCPU: 8, ServersCPU: 4}
+			if t == cashew {
+				s.Throughput, s.ProxyCPU = 1_234_567, 2
+			}
+			r.Samples = append(r.Samples, s)
+		}
+		rep.Results = append(rep.Results, r)
+	}
+	return rep
+}
+
+// TestPublishing: the figures get between the marks of this repository's pages, and all else stays.
+func TestPublishing(t *testing.T) {
+	dir := t.TempDir()
+	before := map[string]string{}
+	for _, p := range published {
+		page, err := os.ReadFile(filepath.Join("..", p.page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before[p.page] = string(page)
+		name := filepath.Join(dir, p.page)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, page, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole, err := parseFlags([]string{"-publish"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := whole.publishable(dir); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a second run replaces the first
+		if err := fullReport().publish(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range published {
+		after, err := os.ReadFile(filepath.Join(dir, p.page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		oldHead, oldRest, _ := strings.Cut(before[p.page], beginMark)
+		newHead, newRest, _ := strings.Cut(string(after), beginMark)
+		_, oldTail, _ := strings.Cut(oldRest, endMark)
+		figures, newTail, _ := strings.Cut(newRest, endMark)
+		if oldHead != newHead || oldTail != newTail {
+			t.Errorf("%s: more than the figures has changed", p.page)
+		}
+		want := []string{"| mc-mget-100 | cashew | 1234567 |", "CPU: one of a test", "| mc-get-50c-P16 | proxy CPU ≤ 0.4 of nutcracker | 0.250 | reached |"}
+		if p.page == "README.md" {
+			want = []string{
+				"| get of 100 keys, split | 123k | 123k, 8 µs | 1.23M, 2 µs | 0.25 |\n",
+				"| 50 clients, pipelines of 16 | 123k | 123k, 8 µs | 1.23M, 2 µs | 0.25 |\n",
+			}
+			want = append(want, ", nutcracker 0.5.0 with `-v 4`:\n")
+			if rows := strings.Count(figures, " | 0.25 |\n"); rows != len(summaryRows[redis])+len(summaryRows[memcached]) {
+				t.Errorf("the README gets %d rows", rows)
+			}
+		}
+		if strings.Contains(figures, "9.99") {
+			t.Errorf("%s: the load of somebody's machine is published", p.page)
+		}
+		for _, text := range want {
+			if !strings.Contains(figures, text) {
+				t.Errorf("%s lacks %q:\n%s", p.page, text, figures)
+			}
+		}
+	}
+}
+
+func TestMarks(t *testing.T) {
+	for _, page := range []string{"", beginMark, endMark, endMark + beginMark, beginMark + beginMark + endMark + beginMark} {
+		if _, err := replaceMarked([]byte(page), nil); err == nil {
+			t.Errorf("%q has its marks", page)
+		}
+	}
+	got, err := replaceMarked([]byte("a\n"+beginMark+"old\n"+endMark+"z\n"), []byte("new\n"))
+	if want := "a\n" + beginMark + "new\n" + endMark + "z\n"; err != nil || !bytes.Equal(got, []byte(want)) {
+		t.Errorf("have %q, %v", got, err)
+	}
+}
+
+// TestPartsAreNotPublished: neither is a page whose marks are gone found out after the run.
+func TestPartsAreNotPublished(t *testing.T) {
+	for _, args := range [][]string{{"-quick"}, {"-rounds=2"}, {"-only=get"}, {"-targets=cashew"}} {
+		o, err := parseFlags(append(args, "-publish"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.publishable(".."); err == nil {
+			t.Errorf("%s is published", args)
+		}
+	}
+	o, err := parseFlags([]string{"-publish"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.publishable(t.TempDir()); err == nil {
+		t.Error("pages that are not there are published")
+	}
+}
+
+func TestThousands(t *testing.T) {
+	for v, want := range map[float64]string{2331: "2.3k", 54_667: "54.7k", 554_119: "554k", 2_150_000: "2.15M"} {
+		if got := thousands(v); got != want {
+			t.Errorf("thousands(%v) = %s, want %s", v, got, want)
+		}
+	}
+}
