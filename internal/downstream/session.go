@@ -40,7 +40,7 @@ type Owner interface {
 	LacksRESP3(p *topology.Pool) bool
 	// Awaken has GoOn called, soon.
 	Awaken(s *Session)
-	// AnyServer is a server for requests that any can answer.
+	// AnyServer is a server for requests that any can answer, negative if there is none.
 	AnyServer(pool *topology.Pool) int
 	// Writable puts the session on the list of those with output or an end to meet.
 	Writable(s *Session)
