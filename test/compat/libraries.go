@@ -32,7 +32,6 @@ var (
 	onlyBinary = NotYet{"connect", "it speaks memcached's binary protocol, which memcached itself calls obsolete"}
 	binaryOnly = []string{"connect", "reconnect"}
 	noTracking = NotYet{"connect", "its cache on the client's side needs `CLIENT TRACKING`, which is refused: set `DisableCache`"}
-	noInfo     = NotYet{"connect", "it needs `INFO`, which is not answered yet"}
 	noScripts  = NotYet{"add", "its scripts have keys on several servers, its workers block"}
 )
 
@@ -49,15 +48,15 @@ var Libraries = []Library{
 	{Name: "valkey-go, DisableCache", Protocol: "Redis", Language: "Go", Program: "valkeygo", Args: []string{"nocache"}},
 	{Name: "redigo", Protocol: "Redis", Language: "Go", Program: "redigo"},
 	{Name: "radix", Protocol: "Redis", Language: "Go", Program: "radix"},
-	{Name: "ioredis", Protocol: "Redis", Language: "Node.js", Program: "ioredis.mjs", Args: []string{"ioredis"}, NotYet: noInfo},
-	{Name: "ioredis 5", Protocol: "Redis", Language: "Node.js", Program: "ioredis.mjs", Args: []string{"ioredis5"}, NotYet: noInfo},
-	{Name: "iovalkey", Protocol: "Redis", Language: "Node.js", Program: "ioredis.mjs", Args: []string{"iovalkey"}, NotYet: noInfo},
+	{Name: "ioredis", Protocol: "Redis", Language: "Node.js", Program: "ioredis.mjs", Args: []string{"ioredis"}},
+	{Name: "ioredis 5", Protocol: "Redis", Language: "Node.js", Program: "ioredis.mjs", Args: []string{"ioredis5"}},
+	{Name: "iovalkey", Protocol: "Redis", Language: "Node.js", Program: "ioredis.mjs", Args: []string{"iovalkey"}},
 	{Name: "node-redis", Protocol: "Redis", Language: "Node.js", Program: "noderedis.mjs", Args: []string{"redis"}},
 	{Name: "node-redis 5", Protocol: "Redis", Language: "Node.js", Program: "noderedis.mjs", Args: []string{"redis5"}},
 	{Name: "node-redis 4", Protocol: "Redis", Language: "Node.js", Program: "noderedis.mjs", Args: []string{"redis4"}},
-	{Name: "node-redis 3", Protocol: "Redis", Language: "Node.js", Program: "noderedis3.mjs", NotYet: noInfo},
-	{Name: "Valkey GLIDE", Protocol: "Redis", Language: "Node.js", Program: "glide.mjs", NotYet: noInfo},
-	{Name: "BullMQ", Protocol: "Redis", Language: "Node.js", Program: "queue.mjs", Args: []string{"bullmq"}, Steps: queueSteps, NotYet: noInfo},
+	{Name: "node-redis 3", Protocol: "Redis", Language: "Node.js", Program: "noderedis3.mjs"},
+	{Name: "Valkey GLIDE", Protocol: "Redis", Language: "Node.js", Program: "glide.mjs"},
+	{Name: "BullMQ", Protocol: "Redis", Language: "Node.js", Program: "queue.mjs", Args: []string{"bullmq"}, Steps: queueSteps, NotYet: noScripts},
 	{Name: "Bull", Protocol: "Redis", Language: "Node.js", Program: "queue.mjs", Args: []string{"bull"}, Steps: queueSteps, NotYet: noScripts},
 	{
 		Name: "redis-py", Protocol: "Redis", Language: "Python", Program: "redispy.py", Args: []string{"python"}, Debian: []string{"python3-redis"},
