@@ -40,7 +40,7 @@ type Owner interface {
 	LacksRESP3(p *topology.Pool) bool
 	// Awaken has GoOn called, soon.
 	Awaken(s *Session)
-	// AnyServer is a server for requests that any can answer.
+	// AnyServer is a server for requests that any can answer, negative if there is none.
 	AnyServer(pool *topology.Pool) int
 	// Writable puts the session on the list of those with output or an end to meet.
 	Writable(s *Session)
@@ -108,7 +108,7 @@ const (
 	holdRequests                  // it has too many requests unanswered
 	holdServer                    // a server it sends to has a long queue
 	holdMemory                    // the worker buffers too much
-	holdVerdict                   // a server it sends to has just failed: see stall
+	holdVerdict                   // a server it sends to has just failed, or the pool is paused: see stall
 	holdLane                      // it changes its lane when all that it has asked is answered
 	holdGoOn                      // what was kept while it had stopped is looked at first: see GoOn
 	holdEnd                       // nothing more is wanted from it
@@ -314,8 +314,8 @@ func (s *Session) release(h hold) {
 	}
 }
 
-// stall stops the session at a request: whether the request's server stays is being decided. What the
-// client has sent, from that request on, is kept and looked at again by GoOn.
+// stall stops the session at a request: whether the request's server stays is being decided, or its pool is
+// paused. What the client has sent, from that request on, is kept and looked at again by GoOn.
 func (s *Session) stall() {
 	s.again = true
 	s.hold(holdVerdict)

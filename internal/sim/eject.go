@@ -29,8 +29,8 @@ type court struct {
 type report struct {
 	due     clock.Instant
 	server  int
-	good    bool             // it has recovered
-	failure upstream.Failure // if not
+	good    bool // it has recovered
+	failure upstream.Failure
 }
 
 type probe struct {
@@ -72,7 +72,7 @@ func (w *world) newCourt() {
 // Failed implements engine.Observer. Some reports are late, so late even that the engine goes on before they are
 // taken, and some are lost.
 func (w *world) Failed(_ *topology.Pool, s *topology.Server, f upstream.Failure) {
-	w.log("failed %s %v", s.Name, f.Err)
+	w.log("failed %s %+v", s.Name, f)
 	c := w.court
 	if c == nil {
 		w.fail("a failure of %s is reported that nobody wants to know", s.Name)

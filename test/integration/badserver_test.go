@@ -144,7 +144,14 @@ func (s *badServer) set(x *trouble, every int) {
 	s.trouble, s.every = x, every
 }
 
-// connections is how many it has accepted.
+// forget does not count the connection last accepted.
+func (s *badServer) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accepted--
+}
+
+// connections is how many it has accepted for clients' requests.
 func (s *badServer) connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,6 +181,13 @@ func (s *badServer) serve(c *net.TCPConn) {
 		words, err := s.read(r)
 		if err != nil || len(words) == 0 {
 			return
+		}
+		if strings.EqualFold(words[0], "info") { // the proxy's own, which asks for the version
+			s.forget()
+			if say(c, s.reply(words)) != nil {
+				return
+			}
+			continue
 		}
 		if x := s.next(&s.requests); x != nil && x.request != nil {
 			if !x.request(c, s.dialect, words) {

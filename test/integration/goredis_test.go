@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,6 +26,8 @@ var libraryOptions = map[string]redis.Options{
 	"a password":      {Protocol: 2, Password: "secret"},
 	"user and RESP3":  {Username: "default", Password: "secret"},
 	"database 0":      {Protocol: 2, DB: 0},
+	"a database":      {DB: 3, ClientName: "app"},
+	"all of it":       {Username: "default", Password: "secret", DB: 5, ClientName: "app", IdentitySuffix: "test"},
 }
 
 // library connects go-redis with options.
@@ -49,6 +52,78 @@ func TestGoRedis(t *testing.T) {
 			c, ctx := library(t, o, "tcp", p.Addr)
 			useLibrary(t, ctx, c)
 		})
+	}
+}
+
+// TestGoRedisAsksTheProxy: what the library asks of a server and takes apart with rules of its own, in both protocols.
+func TestGoRedisAsksTheProxy(t *testing.T) {
+	for _, protocol := range []int{2, 3} {
+		t.Run(fmt.Sprint("RESP", protocol), func(t *testing.T) {
+			p := harness.Start(t, pool(startServers(t, 1), "allow_commands: [flushdb]"), config.Options{})
+			c, ctx := library(t, redis.Options{Protocol: protocol, DB: 2, ClientName: "app", PoolSize: 1}, "tcp", p.Addr)
+			info, err := c.ClientInfo(ctx).Result()
+			if err != nil || info.Name != "app" || info.DB != 2 || info.Resp != protocol || !strings.HasPrefix(info.LibName, "go-redis") || info.LibVer == "" {
+				t.Errorf("ClientInfo: %+v, %v", info, err)
+			}
+			if id, err := c.ClientID(ctx).Result(); err != nil || id != info.ID {
+				t.Errorf("ClientID: %d, %v; ClientInfo has %d", id, err, info.ID)
+			}
+			if name, err := c.ClientGetName(ctx).Result(); err != nil || name != "app" {
+				t.Errorf("ClientGetName: %q, %v", name, err)
+			}
+			if m, err := c.ConfigGet(ctx, "maxmemory*").Result(); err != nil || m["maxmemory"] != "0" || m["maxmemory-policy"] != "noeviction" {
+				t.Errorf("ConfigGet: %v, %v", m, err)
+			}
+			if m, err := c.InfoMap(ctx, "replication").Result(); err != nil || m["Replication"]["role"] != "master" {
+				t.Errorf("InfoMap: %v, %v", m, err)
+			}
+			if cmds, err := c.Command(ctx).Result(); err != nil || cmds["get"] == nil || !cmds["get"].ReadOnly {
+				t.Errorf("Command: %d, %v", len(cmds), err)
+			}
+			other := redistest.Dial(t, p.Addr)
+			other.Do("PING")
+			if n, err := c.ClientKillByFilter(ctx, "ADDR", other.Conn().LocalAddr().String()).Result(); err != nil || n != 1 {
+				t.Errorf("ClientKillByFilter: %d, %v", n, err)
+			}
+			if _, err := other.TryRead(); err != io.EOF {
+				t.Errorf("who was killed reads %v", err)
+			}
+			useLoneServer(t, ctx, c)
+		})
+	}
+}
+
+// useLoneServer does what only a pool of one server can.
+func useLoneServer(t *testing.T, ctx context.Context, c *redis.Client) {
+	t.Helper()
+	for i := range 50 {
+		if err := c.Set(ctx, fmt.Sprint("scanned", i), i, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := 0
+	it := c.Scan(ctx, 0, "scanned*", 7).Iterator()
+	for it.Next(ctx) {
+		found++
+	}
+	if err := it.Err(); err != nil || found != 50 {
+		t.Errorf("Scan: %d keys, %v", found, err)
+	}
+	if err := c.FlushDB(ctx).Err(); err != nil {
+		t.Errorf("FlushDB: %v", err)
+	}
+	if n, err := c.DBSize(ctx).Result(); err != nil || n != 0 {
+		t.Errorf("DBSize: %d, %v", n, err)
+	}
+	if err := c.FlushAll(ctx).Err(); err == nil || err.Error() != "ERR FLUSHALL is not allowed through the proxy" {
+		t.Errorf("FlushAll: %v", err)
+	}
+	if _, err := c.TxPipelined(ctx, func(p redis.Pipeliner) error { p.Get(ctx, "k"); return nil }); err == nil ||
+		!strings.Contains(err.Error(), "MULTI is not supported by the proxy") {
+		t.Errorf("TxPipelined: %v", err)
+	}
+	if err := c.Ping(ctx).Err(); err != nil {
+		t.Errorf("Ping: %v", err)
 	}
 }
 
@@ -155,8 +230,14 @@ func usePipeline(t *testing.T, ctx context.Context, c *redis.Client) {
 
 // TestGoRedisLoad: fifty goroutines with keys of their own; each knows what it must read.
 func TestGoRedisLoad(t *testing.T) {
+	for _, protocol := range []int{2, 3} {
+		t.Run(fmt.Sprint("RESP", protocol), func(t *testing.T) { load(t, protocol) })
+	}
+}
+
+func load(t *testing.T, protocol int) {
 	p := harness.Start(t, pool(startServers(t, 3), "server_connections: 2"), config.Options{})
-	c, ctx := library(t, redis.Options{Protocol: 2, PoolSize: 50}, "tcp", p.Addr)
+	c, ctx := library(t, redis.Options{Protocol: protocol, PoolSize: 50}, "tcp", p.Addr)
 	var all sync.WaitGroup
 	for g := range 50 {
 		all.Go(func() {

@@ -3,11 +3,37 @@ package integration
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/redistest"
 	"github.com/cashew-proxy/cashew/test/harness"
 )
+
+// CLIENT PAUSE holds every client of the pool until the time is over, and nobody of another.
+func TestPauseEnds(t *testing.T) {
+	server := redistest.StartServer(t)
+	text := pool([]string{server}) + strings.Replace(strings.Replace(pool([]string{server}), "a:\n", "bb:\n", 1), harness.AnyPort, harness.OtherPort, 1)
+	p := harness.Start(t, text, config.Options{})
+	operator, client, stranger := redistest.Dial(t, p.Addr), redistest.Dial(t, p.Addr), redistest.Dial(t, p.Addresses()[1])
+	if got := client.Do("SET", "k", "v"); got != "+OK\r\n" {
+		t.Fatal(got)
+	}
+	begin := time.Now()
+	if got := operator.Do("CLIENT", "PAUSE", "300"); got != "+OK\r\n" {
+		t.Fatal(got)
+	}
+	client.Send("GET", "k")
+	if got := stranger.Do("GET", "k"); got != "$1\r\nv\r\n" {
+		t.Errorf("another pool: %q", got)
+	}
+	if got := client.Read(); got != "$1\r\nv\r\n" {
+		t.Errorf("after the pause: %q", got)
+	}
+	if d := time.Since(begin); d < 300*time.Millisecond {
+		t.Errorf("the pause was over after %v", d)
+	}
+}
 
 // The version that clients are told is the servers' own, also when the first of them is not there.
 func TestVersionIsTheServers(t *testing.T) {
