@@ -72,7 +72,9 @@ func (e *Ejector) Failed(now clock.Instant, pool, server int, dialed clock.Insta
 	p, h := &e.policies[pool], &e.records[pool][server]
 	// A connection that was dialed after the last failure is another failure, however soon it comes.
 	again := dialed != 0 && dialed < h.last && now.Sub(h.last) < together
-	if p.FailureLimit == 0 || h.out || again {
+	// One from before the server's return tells nothing of the server that has returned.
+	stale := dialed != 0 && dialed < h.back
+	if p.FailureLimit == 0 || h.out || again || stale {
 		return false
 	}
 	h.last = now

@@ -236,3 +236,18 @@ dddd: {listen: "127.0.0.1:5", redis: true, auto_eject_hosts: true, server_retry_
 		t.Error("the snapshot does not say which pools eject")
 	}
 }
+
+// A connection from before the server's return says nothing of the server that has returned.
+func TestLossesFromBeforeTheReturn(t *testing.T) {
+	w := newWard(t, 2, Policy{FailureLimit: 1})
+	old := w.now
+	w.fail(0)
+	w.probe(0, true)
+	w.wait(time.Second)
+	if w.e.Failed(w.now, 0, 0, old) {
+		t.Error("a connection that was lost long ago ejects the server anew")
+	}
+	if !w.e.Failed(w.now, 0, 0, w.now-1) {
+		t.Error("a connection made since does not count")
+	}
+}

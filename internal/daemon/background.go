@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -21,13 +22,34 @@ const readyVariable = "CASHEW_READY_FD"
 // readyMark is no text that a message could hold.
 const readyMark = "\x00ready\x00"
 
+// invoked is the path of this program under the name by which it was called, a link's for instance: the system
+// names the process by it, and scripts look for that name.
+func invoked() (string, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	called, err := exec.LookPath(os.Args[0])
+	if err != nil {
+		return exe, nil
+	}
+	a, err := os.Stat(called)
+	if err != nil {
+		return exe, nil
+	}
+	if b, err := os.Stat(exe); err != nil || !os.SameFile(a, b) {
+		return exe, nil
+	}
+	return filepath.Abs(called)
+}
+
 // startBackground is the parent's part. It returns the parent's exit code.
 func startBackground(o Options) int {
 	fail := func(err error) int {
 		fmt.Fprintf(o.Stderr, "%s: cannot go to the background: %v\n", o.Program, err)
 		return exitFailed
 	}
-	exe, err := os.Executable()
+	exe, err := invoked()
 	if err != nil {
 		return fail(err)
 	}

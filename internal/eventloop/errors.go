@@ -27,6 +27,15 @@ var texts = map[syscall.Errno]string{
 	syscall.ETIMEDOUT:     "Connection timed out",
 }
 
+// Own says that it is this process or its system that lacks something, not the peer.
+func (e SysError) Own() bool {
+	switch e.Errno {
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL:
+		return true
+	}
+	return false
+}
+
 // Error returns the text of strerror.
 func (e SysError) Error() string {
 	if s := texts[e.Errno]; s != "" {

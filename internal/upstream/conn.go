@@ -121,6 +121,7 @@ type Conn struct {
 
 	verdict  clock.Instant // until when requests wait for what becomes of a server that has failed; 0 is no wait
 	troubled bool          // a failure was reported, and no good reply came since
+	choice   bool          // the handshake is refused because of what a client has chosen
 	misread  misreading    // recognises the reply of a server that took data for commands
 	complain complaint     // recognises replies by which the server says that it cannot serve
 

@@ -35,7 +35,7 @@ func (c *Conn) fail(err error) {
 	// A server that closes an idle connection, because it restarts or has had enough of it, has not failed. One
 	// that says something unasked has.
 	idle = idle && err != message.ErrReply
-	if c.set.FailureLimit > 0 && !(was == ready && idle) && err != message.ErrShutdown {
+	if c.set.FailureLimit > 0 && !(was == ready && idle) && err != message.ErrShutdown && !c.blameless(err) {
 		c.await()
 		f := Failure{Err: err, At: c.now}
 		if event == ConnectionLost {
@@ -209,13 +209,24 @@ func (c *Conn) withoutSecrets(text string) string {
 	return text
 }
 
+// blameless says that an end is no failure of the server: it refuses what a client has chosen, a database that it
+// does not have for instance, or it is the proxy that lacks descriptors, memory or ports.
+func (c *Conn) blameless(err error) bool {
+	own, ok := err.(interface{ Own() bool })
+	return c.choice || ok && own.Own()
+}
+
 // refused ends a connection whose server does not want it.
 func (c *Conn) refused(text string) {
 	if c.lane.RESP3 && (strings.HasPrefix(text, "NOPROTO") || strings.HasPrefix(text, "ERR unknown command")) {
 		c.owner.LacksRESP3(c)
 	}
+	head := complaint{}
+	head.add(c.refusal)
+	c.choice = !c.Lasting && !head.is()
 	c.refusal = nil
 	c.fail(&message.Failure{Text: "server refused the connection: " + c.withoutSecrets(text)})
+	c.choice = false
 }
 
 // Retire closes a connection that is not lasting and has had nothing to do since an instant.
