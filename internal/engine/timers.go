@@ -109,6 +109,9 @@ func (e *Engine) trim() {
 
 // next is when the engine wants its next Turn.
 func (e *Engine) next() clock.Instant {
+	if len(e.awakened) > 0 {
+		return e.now
+	}
 	next := min(e.timers.next(), e.pausesEnd())
 	for _, at := range [2]clock.Instant{e.nextTrim, e.heldUntil} {
 		if at != 0 {

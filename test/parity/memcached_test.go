@@ -13,10 +13,12 @@ import (
 
 // memcachedForms are requests that twemproxy takes, as patterns: K is a key, V a value with its length
 // before it, N a small number. What follows ~ is on a line of its own. (Whether a server shortens a number that
-// decr has made shorter depends on who else looks at it: so it subtracts nothing here.)
+// decr has made shorter depends on who else looks at it: so it subtracts nothing here, and no value
+// begins with NUL, which appended to a number would leave it a number and make it longer. And the number of
+// cas is one that no server reaches: a small one is that of a value of a fresh server, but of none in the second run.)
 var memcachedForms = strings.Split(`get K|get K|get K K|get K K K K K K|gets K|gets K K K|set K 5 0 V|set K 0 0 V|set K N 0 V|set K 0 0 V noreply
 add K 0 0 V|add K 1 0 V noreply|replace K 0 0 V|replace K 2 0 V noreply|append K 0 0 V|append K 0 0 V noreply|prepend K 0 0 V
-prepend K 0 0 V noreply|cas K 0 0 V N|cas K 0 0 V N noreply|delete K|delete K noreply|incr K N|incr K N noreply|decr K 0|decr K 0 noreply
+prepend K 0 0 V noreply|cas K 0 0 V 987654321|cas K 0 0 V 987654321 noreply|delete K|delete K noreply|incr K N|incr K N noreply|decr K 0|decr K 0 noreply
 touch K 1000|touch K 1000 noreply|set K 0 0 2~N`, "|")
 
 // memcachedKey has hash tags, whole and broken, and keys of every allowed length.
@@ -48,7 +50,7 @@ func memcachedRequest(r *rand.Rand) (string, bool) {
 		case "N":
 			w = fmt.Sprint(r.IntN(80))
 		case "V":
-			data = []string{"", "v", "value\r\n", "END\r\n", "\x00\xff", strings.Repeat("y", r.IntN(300))}[r.IntN(6)]
+			data = []string{"", "v", "value\r\n", "END\r\n", "z\x00\xff", strings.Repeat("y", r.IntN(300))}[r.IntN(6)]
 			w = fmt.Sprint(len(data))
 		}
 		words[i+1] = w
