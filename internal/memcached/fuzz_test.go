@@ -5,13 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-// cutsOf turns two numbers into places to cut n bytes at.
-func cutsOf(a, b uint16, n int) []int {
-	x, y := int(a)%(n+1), int(b)%(n+1)
-	return []int{min(x, y), max(x, y)}
-}
+	"github.com/cashew-proxy/cashew/internal/sim/splits"
+)
 
 func FuzzRequest(f *testing.F) {
 	for _, s := range []string{
@@ -24,7 +20,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte, a, b uint16) {
 		lim := Limits{Bytes: 2048, Arguments: 64, Line: 128}
 		whole := session(t, stream, &lim)
-		if cut := session(t, stream, &lim, cutsOf(a, b, len(stream))...); fmt.Sprint(cut) != fmt.Sprint(whole) {
+		if cut := session(t, stream, &lim, splits.Two(a, b, len(stream))...); fmt.Sprint(cut) != fmt.Sprint(whole) {
 			t.Fatalf("cut: %+v\nwhole: %+v", cut, whole)
 		}
 		if int64(whole.left) > lim.Bytes {
@@ -71,7 +67,7 @@ func FuzzReply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, stream []byte, a, b uint16) {
 		whole := ends(t, stream)
-		if cut := ends(t, stream, cutsOf(a, b, len(stream))...); !slices.Equal(cut, whole) {
+		if cut := ends(t, stream, splits.Two(a, b, len(stream))...); !slices.Equal(cut, whole) {
 			t.Fatalf("cut: %v\nwhole: %v", cut, whole)
 		}
 		// Byte by byte nothing of the fast paths is used.

@@ -5,37 +5,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cashew-proxy/cashew/internal/sim/splits"
 )
 
-// ends returns where the replies of a stream end, fed in pieces that end at the cuts. -1 at the end
-// stands for an error, -2 for a reply that is not whole.
+// ends is splits.Ends of a new parser.
 func ends(t testing.TB, stream []byte, cuts ...int) (at []int) {
 	t.Helper()
-	var p ReplyParser
-	start := 0
-	for _, cut := range append(cuts, len(stream)) {
-		for start < cut {
-			b := stream[start:cut]
-			n, done, err := p.Next(b)
-			if err != nil {
-				return append(at, -1)
-			}
-			if n < 0 || n > len(b) || !done && n != len(b) || done && n == 0 {
-				t.Fatalf("%q: %d bytes, done %v", b, n, done)
-			}
-			start += n
-			if done {
-				at = append(at, start)
-			}
-			if p.Begun() == done || done && p.Bulk() != 0 {
-				t.Fatalf("%q: done %v, begun %v, %d bytes of data to come", b, done, p.Begun(), p.Bulk())
-			}
-		}
-	}
-	if p.Begun() {
-		at = append(at, -2)
-	}
-	return at
+	return splits.Ends(t, new(ReplyParser), stream, cuts...)
 }
 
 func TestReplies(t *testing.T) {
@@ -115,19 +92,7 @@ func TestReplies(t *testing.T) {
 				t.Fatalf("%.300q cut at %v: %v, want %v", stream, cuts, got, want)
 			}
 		}
-		check()
-		all := make([]int, 0, len(stream))
-		for i := 1; i < len(stream); i++ {
-			all = append(all, i)
-			if len(stream) > 1000 {
-				continue
-			}
-			check(i)
-			for k := i + 1; k < len(stream) && len(stream) < 200; k++ {
-				check(i, k)
-			}
-		}
-		check(all...)
+		splits.Every(len(stream), 200, check)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/cashew-proxy/cashew/internal/sim/splits"
 )
 
 var wide = Limits{Bytes: 1 << 20, Arguments: 1 << 10, Line: 2048}
@@ -108,19 +110,7 @@ func everySplit(t *testing.T, stream string, lim *Limits, want outcome) {
 			t.Fatalf("%.200q cut at %v:\n got %+v\nwant %+v", stream, cuts, got, want)
 		}
 	}
-	check()
-	all := make([]int, 0, len(stream))
-	for i := 1; i < len(stream); i++ {
-		all = append(all, i)
-		if len(stream) > 1000 {
-			continue
-		}
-		check(i)
-		for k := i + 1; k < len(stream) && len(stream) < 80; k++ {
-			check(i, k)
-		}
-	}
-	check(all...)
+	splits.Every(len(stream), 80, check)
 }
 
 // repeated returns n times the word, separated by spaces.

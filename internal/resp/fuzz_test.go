@@ -3,14 +3,11 @@ package resp
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
-)
 
-// cutsOf turns two numbers into places to cut n bytes at.
-func cutsOf(a, b uint16, n int) []int {
-	x, y := int(a)%(n+1), int(b)%(n+1)
-	return []int{min(x, y), max(x, y)}
-}
+	"github.com/cashew-proxy/cashew/internal/sim/splits"
+)
 
 func FuzzRequest(f *testing.F) {
 	for _, s := range []string{
@@ -21,7 +18,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte, a, b uint16, guest bool) {
 		lim := Limits{Bytes: 4096, Arguments: 64, Inline: 256, Unauthenticated: guest}
 		whole := parse(t, stream, &lim)
-		if cut := parse(t, stream, &lim, cutsOf(a, b, len(stream))...); fmt.Sprint(cut) != fmt.Sprint(whole) {
+		if cut := parse(t, stream, &lim, splits.Two(a, b, len(stream))...); fmt.Sprint(cut) != fmt.Sprint(whole) {
 			t.Fatalf("cut: %+v\nwhole: %+v", cut, whole)
 		}
 		if int64(whole.left) > lim.Bytes+32 {
@@ -62,7 +59,7 @@ func FuzzReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte, a, b uint16) {
 		for _, version := range []int{2, 3} {
 			whole := ends(t, version, stream)
-			if cut := ends(t, version, stream, cutsOf(a, b, len(stream))...); !equalInts(cut, whole) {
+			if cut := ends(t, version, stream, splits.Two(a, b, len(stream))...); !slices.Equal(cut, whole) {
 				t.Fatalf("RESP%d: cut: %v\nwhole: %v", version, cut, whole)
 			}
 		}

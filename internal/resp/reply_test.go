@@ -1,51 +1,17 @@
 package resp
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cashew-proxy/cashew/internal/sim/splits"
 )
 
-// ends returns where the replies of a stream end, fed in pieces that end at the cuts. -1 at the end
-// stands for an error, -2 for a reply that is not whole.
+// ends is splits.Ends of a parser of that version.
 func ends(t testing.TB, version int, stream []byte, cuts ...int) (at []int) {
 	t.Helper()
-	p := ReplyParser{Nesting: 3, Version: version}
-	start := 0
-	for _, cut := range append(cuts, len(stream)) {
-		for start < cut {
-			b := stream[start:cut]
-			n, done, err := p.Next(b)
-			if err != nil {
-				return append(at, -1)
-			}
-			if n < 0 || n > len(b) || !done && n != len(b) || done && n == 0 {
-				t.Fatalf("%q: %d bytes, done %v", b, n, done)
-			}
-			start += n
-			if done {
-				at = append(at, start)
-			}
-			if p.Begun() == done {
-				t.Fatalf("%q: done %v, begun %v", b, done, p.Begun())
-			}
-		}
-	}
-	if p.Begun() {
-		at = append(at, -2)
-	}
-	return at
-}
-
-func equalInts(a, b []int) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
+	return splits.Ends(t, &ReplyParser{Nesting: 3, Version: version}, stream, cuts...)
 }
 
 func TestReplies(t *testing.T) {
@@ -112,20 +78,11 @@ func TestReplies(t *testing.T) {
 		}
 		stream += c.rest
 		check := func(cuts ...int) {
-			if got := ends(t, version, []byte(stream), cuts...); !equalInts(got, want) {
+			if got := ends(t, version, []byte(stream), cuts...); !slices.Equal(got, want) {
 				t.Fatalf("%q cut at %v: %v, want %v", stream, cuts, got, want)
 			}
 		}
-		check()
-		all := make([]int, 0, len(stream))
-		for i := 1; i < len(stream); i++ {
-			check(i)
-			all = append(all, i)
-			for k := i + 1; k < len(stream); k++ {
-				check(i, k)
-			}
-		}
-		check(all...)
+		splits.Every(len(stream), 1000, check)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/cashew-proxy/cashew/internal/sim/splits"
 )
 
 var wide = Limits{Bytes: 1 << 20, Arguments: 1 << 10, Inline: 1 << 10}
@@ -83,16 +85,7 @@ func everySplit(t *testing.T, stream []byte, lim *Limits, want outcome) {
 			t.Fatalf("%q cut at %v:\n got %+v\nwant %+v", stream, cuts, got, want)
 		}
 	}
-	check()
-	all := make([]int, 0, len(stream))
-	for i := 1; i < len(stream); i++ {
-		check(i)
-		all = append(all, i)
-		for k := i + 1; k < len(stream); k++ {
-			check(i, k)
-		}
-	}
-	check(all...)
+	splits.Every(len(stream), 1000, check)
 }
 
 func TestRequests(t *testing.T) {
