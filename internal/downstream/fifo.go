@@ -38,6 +38,7 @@ const (
 	waiting  entryState = iota // no answer yet, or part of one
 	begun                      // part of the answer is in the client's output already
 	answered                   // the whole answer is in body
+	barrier                    // the same, but it must wait for orphans too
 )
 
 // fifo holds a client's unanswered requests in order; a request's sequence number is its place.

@@ -48,7 +48,7 @@ func (memcachedDialect) requests(s *Session, b []byte) []byte {
 		}
 		s.command(b[:n], &p.Request, false)
 		if s.Stalled() {
-			return s.rest(b, n)
+			return s.kept(b, n)
 		}
 		b = b[n:]
 	}
@@ -231,8 +231,9 @@ func (s *Session) keyless(b []byte, r *memcached.Request) {
 		s.tellLocally(r, "VERSION "+memcached.ProtocolVersion)
 	case memcached.Verbosity:
 		s.tellLocally(r, "OK")
-	case memcached.MetaNoop: // in its turn, so behind the answers of every server
-		s.tellLocally(r, "MN")
+	case memcached.MetaNoop: // in its turn, so behind every server
+		s.counters.Inc(stats.LocalReplies)
+		s.answerBehindAll("MN\r\n")
 	case memcached.Quit:
 		s.leave()
 	case memcached.FlushAll:

@@ -38,7 +38,7 @@ func (redisDialect) requests(s *Session, b []byte) []byte {
 			s.dispatch(&request{bytes: b[:n], args: p.Args})
 		}
 		if s.Stalled() {
-			return s.rest(b, n)
+			return s.kept(b, n)
 		}
 		lim.Unauthenticated = !s.authed
 		b = b[n:]

@@ -25,6 +25,16 @@ func (s *Session) answerLocally(reply []byte) {
 	s.inFlight.push(&s.desk.rings, entry{state: answered, body: append(s.desk.Pool.Get(len(reply)), reply...)})
 }
 
+// answerBehindAll gives an answer that says that the servers are done with all that was asked before.
+func (s *Session) answerBehindAll(reply string) {
+	if s.inFlight.n == 0 && !s.strayed {
+		s.answerLocally(append(s.desk.scratch[:0], reply...))
+		return
+	}
+	s.stored += int64(len(reply))
+	s.inFlight.push(&s.desk.rings, entry{state: barrier, body: append(s.desk.Pool.Get(len(reply)), reply...)})
+}
+
 // output appends to the client's output and sees to it that it is sent.
 func (s *Session) output(b []byte) {
 	s.out.Append(s.desk.Pool, b)
@@ -156,6 +166,7 @@ func (s *Session) settle(e *entry, t message.Ticket, o fragment.Outcome) {
 	case fragment.Waiting:
 		s.holdForOutput()
 	case fragment.Failed:
+		s.strayed = s.outstanding > 0
 		reply := e.group.Refusal(int(t.Fragment))
 		if reply == nil {
 			reply = s.dialect.appendError(d.scratch[:0], message.ErrReply)
@@ -188,6 +199,7 @@ func (s *Session) Fail(t message.Ticket, err error) {
 	if e == nil || e.state == answered {
 		return
 	}
+	s.strayed = s.outstanding > 0
 	s.counters.Inc(stats.ForwardErrors)
 	if err == message.ErrQueueFull {
 		s.counters.Inc(stats.QueueFull)
@@ -272,6 +284,12 @@ func (s *Session) advance() {
 	d := s.desk
 	for s.inFlight.n > 0 {
 		e := s.inFlight.at(0)
+		if e.state == barrier && !s.strayed {
+			e.state = answered
+		}
+		if e.state == barrier {
+			break
+		}
 		if e.body != nil && e.hush == heard {
 			s.deliver(e)
 		}
@@ -279,9 +297,6 @@ func (s *Session) advance() {
 			break
 		}
 		s.inFlight.pop()
-	}
-	if s.holds&holdLane != 0 && s.inFlight.n == 0 {
-		d.Owner.Awaken(s)
 	}
 	if s.holds&holdRequests != 0 && s.inFlight.n <= requestsLow {
 		s.release(holdRequests)

@@ -109,7 +109,7 @@ const (
 	holdServer                    // a server it sends to has a long queue
 	holdMemory                    // the worker buffers too much
 	holdVerdict                   // a server it sends to has just failed, or the pool is paused: see stall
-	holdLane                      // it changes its lane when all that it has asked is answered
+	holdLane                      // it changes its lane when the servers are done with all that it has asked
 	holdGoOn                      // what was kept while it had stopped is looked at first: see GoOn
 	holdEnd                       // nothing more is wanted from it
 )
@@ -156,8 +156,12 @@ type Session struct {
 	left     bool         // it was the client that ended it
 	direct   directRead
 	inFlight fifo
-	out      bytebuf.Queue
-	partial  *partial // a request that has not come whole
+	// outstanding are requests and fragments that a server connection has taken and is not done with: those that
+	// have no answer yet, and orphans. strayed says that there may be some of these.
+	outstanding uint32
+	strayed     bool
+	out         bytebuf.Queue
+	partial     *partial // a request that has not come whole
 
 	stored  int64         // bytes of replies that wait for their turn
 	since   clock.Instant // when the client came
@@ -321,12 +325,13 @@ func (s *Session) stall() {
 	s.hold(holdVerdict)
 }
 
-// changeLane has what follows travel on another lane, once everything before is answered: two lanes are two
-// connections, and a request must not overtake the one before it.
+// changeLane has what follows travel on another lane, once no server connection has anything of the client's any
+// more: two lanes are two connections, and a request must not overtake the one before it. That everything is answered
+// is not enough, as a request that was answered by an error may still be on its way to its server.
 func (s *Session) changeLane(to message.Lane) {
 	switch {
 	case to == s.lane:
-	case s.inFlight.n == 0:
+	case s.outstanding == 0:
 		s.setLane(to)
 	default:
 		s.next = to
@@ -339,11 +344,33 @@ func (s *Session) setLane(to message.Lane) {
 	s.LaneNumber = s.desk.Owner.Lane(s, to)
 }
 
+// Sending counts a request or fragment that a server connection has taken.
+func (s *Session) Sending() { s.outstanding++ }
+
+// Over says that server connections are done with n of those.
+func (s *Session) Over(n uint32) {
+	s.outstanding -= n
+	if s.outstanding == 0 && (s.strayed || s.holds&holdLane != 0) {
+		s.rest()
+	}
+}
+
+// rest takes up what had to wait until nothing of the client's is on its way any more.
+func (s *Session) rest() {
+	if s.strayed {
+		s.strayed = false
+		s.advance()
+	}
+	if s.holds&holdLane != 0 {
+		s.desk.Owner.Awaken(s)
+	}
+}
+
 // Stalled says that the session looks at no request until GoOn.
 func (s *Session) Stalled() bool { return s.holds&(holdVerdict|holdLane) != 0 }
 
-// rest is what a session that has stalled at a request of n bytes at the front of b is to keep.
-func (s *Session) rest(b []byte, n int) []byte {
+// kept is what a session that has stalled at a request of n bytes at the front of b is to keep.
+func (s *Session) kept(b []byte, n int) []byte {
 	if s.again {
 		s.again = false
 		return b
@@ -353,7 +380,7 @@ func (s *Session) rest(b []byte, n int) []byte {
 
 // GoOn takes up the requests at which the session has stopped, unless it has to wait still.
 func (s *Session) GoOn() {
-	if !s.Stalled() || s.holds&holdLane != 0 && s.inFlight.n > 0 {
+	if !s.Stalled() || s.holds&holdLane != 0 && s.outstanding > 0 {
 		return
 	}
 	if s.holds&holdLane != 0 {

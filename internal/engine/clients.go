@@ -28,6 +28,9 @@ func (o clientSide) Send(s *downstream.Session, server int, t message.Ticket, b 
 		e.await(s, c)
 		return err
 	}
+	if err == nil {
+		s.Sending()
+	}
 	if c.Queued() > queueHigh {
 		e.holdForServer(s, c)
 	}

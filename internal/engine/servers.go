@@ -24,12 +24,22 @@ func (o serverSide) holder(t message.Ticket) *downstream.Session {
 func (o serverSide) Reply(t message.Ticket, b []byte, last bool) {
 	if c := o.holder(t); c != nil {
 		c.Reply(t, b, last)
+		if last {
+			c.Over(1)
+		}
 	}
 }
 
 func (o serverSide) Replies(t message.Ticket, b []byte, count uint32) bool {
 	c := o.holder(t)
-	return c == nil || c.Replies(t, b, count)
+	if c == nil {
+		return true
+	}
+	if !c.Replies(t, b, count) {
+		return false
+	}
+	c.Over(count)
+	return true
 }
 
 func (o serverSide) Room(t message.Ticket, want int) []byte {
@@ -42,12 +52,28 @@ func (o serverSide) Room(t message.Ticket, want int) []byte {
 func (o serverSide) Filled(t message.Ticket, n int, last bool) {
 	if c := o.holder(t); c != nil {
 		c.Filled(t, n, last)
+		if last {
+			c.Over(1)
+		}
 	}
 }
 
 func (o serverSide) Fail(t message.Ticket, err error) {
 	if c := o.holder(t); c != nil {
 		c.Fail(t, err)
+		c.Over(1)
+	}
+}
+
+func (o serverSide) Late(t message.Ticket) {
+	if c := o.holder(t); c != nil {
+		c.Fail(t, message.ErrTimeout)
+	}
+}
+
+func (o serverSide) Over(t message.Ticket) {
+	if c := o.holder(t); c != nil {
+		c.Over(1)
 	}
 }
 

@@ -116,7 +116,6 @@ func (w *world) untilIdle() {
 		}
 		w.dialect.settle(c, len(c.waiting))
 		c.waiting = nil
-		c.layGhosts()
 	}
 	w.flushing, w.flushed = 0, w.flushes // nothing is under way any more
 }

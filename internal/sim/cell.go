@@ -6,7 +6,6 @@ import "slices"
 type cell struct {
 	states []value
 	wild   bool // too many to keep
-	haunts int  // so many ghosts may change it yet; it is wild as long as there are any
 	seen   int  // so many flushes were over for certain when it was last observed
 }
 
@@ -78,7 +77,7 @@ func (c *client) serverOfKey(e *expect, key string) int {
 	return -1
 }
 
-func (x *cell) set(v value) { x.states, x.wild = append(x.states[:0], v), x.haunts > 0 }
+func (x *cell) set(v value) { x.states, x.wild = append(x.states[:0], v), false }
 
 // assign is the certain outcome of a request that may have gone to any of some cells.
 func assign(cells []*cell, v value) {

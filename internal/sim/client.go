@@ -28,7 +28,6 @@ type client struct {
 	owed    int      // of which so many are sure to get a reply
 	errors  int      // seen since it was last certain whose replies come: see memcached.pick
 	model   map[place]*cell
-	ghosts  []ghost
 	wrote   map[string]uint64 // unique numbers, by key
 
 	pause     clock.Instant // it asks nothing until then

@@ -69,7 +69,6 @@ func (c *client) check(e *expect, reply []byte) {
 	want := c.judge(e, reply)
 	if want == "" {
 		c.w.result.Answers++
-		c.exorcise(e)
 		return
 	}
 	text, failed := c.w.dialect.failure(reply)
@@ -141,7 +140,6 @@ func (c *client) rest() { c.pause = c.w.now + clock.Instant(c.w.rng.Int64N(50e6)
 
 // doubt makes room in the model for a request that a server may or may not have done.
 func (c *client) doubt(e *expect) {
-	c.haunt(e)
 	if e.kind != single {
 		c.w.dialect.doubt(c, e)
 		return

@@ -43,6 +43,11 @@ func (s *server) step() {
 		w.wakeAt(s.silent)
 		return
 	}
+	for _, l := range s.links { // what a connection that is gone still has done is done before others come to their turn
+		if l.pipe.closed {
+			s.stepLink(l)
+		}
+	}
 	live := s.links[:0]
 	for _, l := range s.links {
 		if s.stepLink(l); !l.pipe.done {

@@ -37,6 +37,9 @@ type Owner interface {
 	Filled(t message.Ticket, n int, last bool)
 	// Fail says that there will be no reply.
 	Fail(t message.Ticket, err error)
+	// Late fails a request whose reply may still come. Over says that it has, or never will.
+	Late(t message.Ticket)
+	Over(t message.Ticket)
 
 	Dial(c *Conn) message.ConnID
 	Hangup(c *Conn)
@@ -325,12 +328,10 @@ func (c *Conn) Sent(n int) {
 // Space returns where the next bytes should be read to: memory of the client that waits for the
 // bulk string being received if much of it is missing, else scratch.
 func (c *Conn) Space(scratch []byte) []byte {
-	if c.state == ready && c.fifo.n > 0 && c.parser.bulk() >= directRead {
-		if e := c.fifo.at(0); e.ticket.Client != 0 {
-			if room := c.owner.Room(e.ticket, c.parser.bulk()); room != nil {
-				c.direct = true
-				return room
-			}
+	if c.state == ready && c.fifo.n > 0 && c.expired == 0 && c.parser.bulk() >= directRead {
+		if room := c.owner.Room(c.fifo.at(0).ticket, c.parser.bulk()); room != nil {
+			c.direct = true
+			return room
 		}
 	}
 	c.direct = false
@@ -403,7 +404,7 @@ func (c *Conn) answerRun(b []byte) int {
 		size += n
 		count++
 	}
-	if count < 2 || first.Client == 0 || !c.owner.Replies(first, b[:size], count) {
+	if count < 2 || !c.owner.Replies(first, b[:size], count) {
 		return 0
 	}
 	c.doneTo = c.fifo.at(count - 1).end
@@ -417,13 +418,16 @@ func (c *Conn) answerRun(b []byte) int {
 
 // answer passes bytes of a reply on; with the last ones the entry leaves the FIFO.
 func (c *Conn) answer(t message.Ticket, b []byte, done bool) {
+	orphan := c.expired > 0
 	if done {
 		c.answered()
 	}
-	if t.Client != 0 {
+	switch {
+	case !orphan:
 		c.owner.Reply(t, b, done)
-	} else if done {
+	case done:
 		c.counters.Inc(stats.LateReplies)
+		c.owner.Over(t)
 	}
 }
 

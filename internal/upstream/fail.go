@@ -15,7 +15,7 @@ import (
 // fail closes the socket and fails every request in the FIFO. The connection is closed and empty
 // before the first of them hears of it, so that whatever they do next finds it in order.
 func (c *Conn) fail(err error) {
-	was, idle := c.state, c.fifo.n == 0
+	was, idle, orphans := c.state, c.fifo.n == 0, c.expired
 	c.state, c.direct = closed, false
 	c.owner.Hangup(c)
 	c.ID = 0
@@ -50,8 +50,10 @@ func (c *Conn) fail(err error) {
 	c.fifo = fifo{ring: c.spare}
 	c.spare = nil
 	for i := range failed.n {
-		if e := failed.at(i); e.ticket.Client != 0 {
-			c.owner.Fail(e.ticket, err)
+		if t := failed.at(i).ticket; i < orphans {
+			c.owner.Over(t)
+		} else {
+			c.owner.Fail(t, err)
 		}
 	}
 	if len(failed.ring) <= 1024 {
@@ -156,11 +158,8 @@ func (c *Conn) expireRequests(now clock.Instant) clock.Instant {
 			return min(due, silent)
 		}
 		c.expired++
-		if t := e.ticket; t.Client != 0 {
-			e.ticket = message.Ticket{Fragment: t.Fragment}
-			c.counters.Inc(stats.RequestTimeouts)
-			c.owner.Fail(t, message.ErrTimeout)
-		}
+		c.counters.Inc(stats.RequestTimeouts)
+		c.owner.Late(e.ticket)
 	}
 	return silent
 }

@@ -7,9 +7,9 @@ import (
 
 // entry is one request that awaits its reply, queued or in flight.
 type entry struct {
-	ticket message.Ticket // Client is 0 for an orphan: its reply is dropped
-	at     clock.Instant  // when the request came
-	end    uint64         // the connection's output count behind the request: in flight once that much is sent
+	ticket message.Ticket
+	at     clock.Instant // when the request came
+	end    uint64        // the connection's output count behind the request: in flight once that much is sent
 }
 
 // fifo holds entries in the order of their requests: a ring that doubles when it is full.
