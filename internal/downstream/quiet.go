@@ -3,6 +3,7 @@ package downstream
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
@@ -81,11 +82,12 @@ func (s *Session) serveSkipped(r *request) {
 // have GoOn called.
 func (s *Session) SetPause(p Pause) { s.pause = p; s.setPlain() }
 
-// pauses says that a request has to wait for the end of a pause. CLIENT UNPAUSE never does, unlike in Redis:
-// a pause that nobody can end helps nobody.
+// pauses says that a request has to wait for the end of a pause. In Redis all do, CLIENT UNPAUSE too; here those do
+// not with which a client begins, and CLIENT: a pause that nobody can end helps nobody, and whoever wants to end it
+// has to come in.
 func (s *Session) pauses(spec *command.Spec) bool {
 	if s.pause == PauseAll {
-		return spec.Name != "client|unpause"
+		return !spec.Is(command.NoAuth) && spec.Name != "select" && !strings.HasPrefix(spec.Name, "client|")
 	}
 	return s.pause == PauseWrites && mayWrite(spec)
 }
