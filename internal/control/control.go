@@ -98,7 +98,7 @@ func (c *Control) Run(ctx context.Context) {
 		case o := <-c.outcomes:
 			c.probed(ctx, o)
 		case a := <-c.answers:
-			if c.ejector.SetVersion(a.pool, a.version) {
+			if c.ejector.SetVersion(a.pool, a.server, a.version) {
 				c.plane.Publish(c.ejector.Snapshot())
 			}
 		case <-timer.C:

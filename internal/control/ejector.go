@@ -49,6 +49,7 @@ type record struct {
 	away     time.Duration // how long it stays out at least, this time or the last
 	back     clock.Instant // when it last returned
 	lapses   int           // ejections in a row, each soon after a return
+	version  string        // that it says it is; "" until it has answered
 }
 
 // Probe is a question that is to be put to a server that is out.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,15 +13,22 @@ import (
 // VersionFunc asks a server what version it is.
 type VersionFunc func(ctx context.Context, s *topology.Server, set *topology.Settings) (string, error)
 
-// SetVersion notes what a server says that it is. Clients are told one version for a pool: that of the first
-// server that answers, or of another if it is lower, so that nobody relies on what one of them lacks. It
-// reports whether there is a new snapshot.
-func (e *Ejector) SetVersion(pool int, version string) bool {
+// SetVersion notes what a server says that it is. Clients are told one version for a pool, the lowest that its
+// servers have said, so that nobody relies on what one of them lacks, whichever answers first. It reports whether
+// there is a new snapshot.
+func (e *Ejector) SetVersion(pool, server int, version string) bool {
+	e.records[pool][server].version = version
+	lowest := ""
+	for i := range e.records[pool] {
+		if v := e.records[pool][i].version; v != "" && (lowest == "" || lower(v, lowest)) {
+			lowest = v
+		}
+	}
 	p := *e.current.Pools[pool]
-	if version == "" || p.Version != "" && !lower(version, p.Version) {
+	if p.Version == lowest {
 		return false
 	}
-	p.Version = version
+	p.Version = lowest
 	e.replace(&p)
 	return true
 }
@@ -45,28 +53,29 @@ func lower(a, b string) bool {
 
 // answer is what a server of a pool has said.
 type answer struct {
-	pool    int
-	version string
+	pool, server int
+	version      string
 }
 
-// Pauses between rounds of questions to a pool none of whose servers answers.
+// Pauses between rounds of questions to the servers of a pool that have not answered yet.
 const (
 	askAgain     = time.Second
 	askAgainMost = time.Minute
 )
 
-// askVersions asks one server of each pool, the next if it does not answer, and so on, in the background.
+// askVersions asks the servers of each pool, one after the other until all have answered, in the background. It is
+// a connection at a time for each pool.
 func (c *Control) askVersions(ctx context.Context) {
 	for _, pool := range c.ejector.Snapshot().Pools {
 		if pool.Protocol != topology.Redis {
 			continue // its clients are told the level of the protocol
 		}
 		c.probes.Go(func() {
+			left := slices.Clone(pool.Servers)
 			for pause := askAgain; ; pause = min(2*pause, askAgainMost) {
-				for _, s := range pool.Servers {
-					if c.askVersion(ctx, pool, s) {
-						return
-					}
+				left = slices.DeleteFunc(left, func(s *topology.Server) bool { return c.askVersion(ctx, pool, s) })
+				if len(left) == 0 {
+					return
 				}
 				select {
 				case <-ctx.Done():
@@ -85,7 +94,7 @@ func (c *Control) askVersion(ctx context.Context, pool *topology.Pool, s *topolo
 		return ctx.Err() != nil
 	}
 	select {
-	case c.answers <- answer{pool.Index, version}:
+	case c.answers <- answer{pool.Index, s.Index, version}:
 	case <-ctx.Done():
 	}
 	return true

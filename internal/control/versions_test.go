@@ -32,13 +32,13 @@ func TestLower(t *testing.T) {
 	}
 }
 
-// The first answer counts, a lower one replaces it, and ejections keep it.
+// The lowest of the servers' versions counts, in whatever order they answer, and ejections keep it.
 func TestSetVersion(t *testing.T) {
 	w := newWard(t, 2, Policy{})
-	check := func(version string, changes bool, want string) {
+	check := func(server int, version string, changes bool, want string) {
 		t.Helper()
 		before := w.e.Snapshot()
-		if got := w.e.SetVersion(0, version); got != changes || (w.e.Snapshot() != before) != changes {
+		if got := w.e.SetVersion(0, server, version); got != changes || (w.e.Snapshot() != before) != changes {
 			t.Errorf("%q: a new snapshot: %v", version, got)
 		}
 		if got := w.e.Snapshot().Pools[0].ServerVersion(); got != want {
@@ -48,22 +48,22 @@ func TestSetVersion(t *testing.T) {
 			t.Errorf("epoch %d after %d", w.e.Snapshot().Epoch, before.Epoch)
 		}
 	}
-	check("", false, "7.0.0")
-	check("7.2.4", true, "7.2.4")
-	check("8.0.0", false, "7.2.4")
-	check("7.2.4", false, "7.2.4")
-	check("6.2.9", true, "6.2.9")
+	check(0, "", false, "7.0.0")
+	check(0, "7.2.4", true, "7.2.4")
+	check(1, "8.0.0", false, "7.2.4")
+	check(0, "8.2.1", true, "8.0.0")
+	check(1, "6.2.9", true, "6.2.9")
 	w.fail(0)
 	if p := w.e.Snapshot().Pools[0]; !p.Servers[0].Ejected || p.Version != "6.2.9" {
 		t.Errorf("after an ejection: %+v", p)
 	}
-	check("6.0.0", true, "6.0.0")
+	check(0, "6.0.0", true, "6.0.0")
 	if p := w.e.Snapshot().Pools[0]; !p.Servers[0].Ejected {
 		t.Error("a version brings a server back")
 	}
 }
 
-// Servers are asked one after the other until one answers; one that returns is asked, too; a memcached never.
+// Servers are asked until each has answered; one that returns is asked once more; a memcached never.
 func TestVersionsAreAsked(t *testing.T) {
 	cfg := load(t, `
 p:
@@ -111,9 +111,13 @@ q:
 	mu.Lock()
 	versions["127.0.0.1:2"] = "7.0.1"
 	mu.Unlock()
+	n.until(t, "the first server has answered, too", func() bool { return told() == "7.0.1" })
+	mu.Lock()
+	versions["127.0.0.1:2"] = "7.1.0"
+	mu.Unlock()
 	pool := Build(cfg, 1).Pools[0]
 	c.Failed(pool, pool.Servers[0], upstream.Failure{Err: errors.New("refused"), At: clock.System()})
-	n.until(t, "the first is back, and has been asked", func() bool { return told() == "7.0.1" })
+	n.until(t, "the first is back, and has been asked", func() bool { return told() == "7.1.0" })
 	cancel()
 	<-ended
 }

@@ -94,9 +94,7 @@ func (s *Session) clientsSection(w *report) {
 	c := s.counters
 	w.number("connected_clients", c.Local(stats.ClientsAccepted)-c.Local(stats.ClientsClosed))
 	w.number("cluster_connections", 0)
-	if n := s.Pool.ClientConnections; n > 0 {
-		w.number("maxclients", uint64(n))
-	}
+	w.number("maxclients", uint64(s.maxClients()))
 	w.number("blocked_clients", 0)
 	w.number("tracking_clients", 0)
 }

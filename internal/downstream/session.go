@@ -84,6 +84,8 @@ type Desk struct {
 	Process topology.Process
 	// MemoryLimit bounds Pool.InUse; 0 is no bound.
 	MemoryLimit int64
+	// ClientLimit bounds the clients of all pools; 0 is no bound.
+	ClientLimit int
 	// Held says that some client is not read from because of memory. The engine clears it.
 	Held bool
 

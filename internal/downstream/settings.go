@@ -23,13 +23,8 @@ var parameters = []struct {
 	}},
 	{"cluster-enabled", constant("no")},
 	{"databases", func(s *Session) string { return strconv.Itoa(s.Pool.Databases) }},
-	{"maxclients", func(s *Session) string {
-		if n := s.Pool.ClientConnections; n > 0 {
-			return strconv.Itoa(n)
-		}
-		return "10000"
-	}},
-	{"maxmemory", constant("0")},
+	{"maxclients", func(s *Session) string { return strconv.Itoa(s.maxClients()) }},
+	{"maxmemory", func(s *Session) string { return strconv.FormatInt(s.desk.MemoryLimit, 10) }},
 	{"maxmemory-policy", constant("noeviction")},
 	{"notify-keyspace-events", constant("")},
 	{"port", func(s *Session) string { return tcpPort(s.Pool.Listen) }},
@@ -49,6 +44,19 @@ var parameters = []struct {
 }
 
 func constant(value string) func(*Session) string { return func(*Session) string { return value } }
+
+// maxClients is how many clients the pool takes: what bounds them is set for it, or for all pools by what open files
+// there are. Nothing does in a system without such limits; then it is what Redis comes with.
+func (s *Session) maxClients() int {
+	pool, all := s.Pool.ClientConnections, s.desk.ClientLimit
+	switch {
+	case pool > 0 && all > 0:
+		return min(pool, all)
+	case pool+all > 0:
+		return pool + all
+	}
+	return 10000
+}
 
 // tcpPort is the port that a pool listens on, as the configuration has it, and 0 for a unix socket.
 func tcpPort(l topology.Listen) string {

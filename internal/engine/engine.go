@@ -106,10 +106,12 @@ func New(host Host, observer Observer, s *topology.Snapshot, seed uint64) *Engin
 
 // NewWith is New with the counters of the engine before, whose clients have all gone.
 func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, counters *Counters) *Engine {
-	e := &Engine{host: host, observer: observer, snapshot: s}
-	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed), MemoryLimit: s.MemoryLimit, Process: s.Process}
+	e := &Engine{host: host, observer: observer}
+	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed)}
+	e.obey(s)
 	for i, p := range s.Pools {
 		state := poolState{counters: counters.Pools[i], kinds: []message.Lane{own(p)}}
+		e.numbered += state.counters.Local(stats.ClientsAccepted) // numbers go on where the engine before has stopped
 		state.counters.Add(stats.ClientsClosed, state.counters.Local(stats.ClientsAccepted)-state.counters.Local(stats.ClientsClosed))
 		for k, server := range p.Servers {
 			one := serverState{counters: counters.Servers[i][k]}
@@ -347,7 +349,12 @@ func (e *Engine) apply(s *topology.Snapshot) {
 			c.Pool = s.Pools[c.Pool.Index]
 		}
 	}
-	e.snapshot, e.desk.MemoryLimit, e.desk.Process = s, s.MemoryLimit, s.Process
+	e.obey(s)
+}
+
+// obey puts in force what a snapshot says beside its pools.
+func (e *Engine) obey(s *topology.Snapshot) {
+	e.snapshot, e.desk.MemoryLimit, e.desk.ClientLimit, e.desk.Process = s, s.MemoryLimit, s.ClientLimit, s.Process
 }
 
 func (e *Engine) publish() {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -154,7 +155,10 @@ func TestPanics(t *testing.T) {
 	if got := c.Do("GET", "k"); got != "$1\r\nv\r\n" {
 		t.Fatalf("GET got %q", got)
 	}
-	until(t, "the counters to be published", func() bool { return p.PoolCounters(0).Read(stats.Requests) == panicsForgiven+1 })
+	if got, want := c.Do("CLIENT", "ID"), fmt.Sprintf(":%d\r\n", panicsForgiven+1); got != want {
+		t.Errorf("the client's number is %q, want %q: a number that somebody else has had", got, want)
+	}
+	until(t, "the counters to be published", func() bool { return p.PoolCounters(0).Read(stats.Requests) == panicsForgiven+2 })
 	if n, m := p.PoolCounters(0).Read(stats.ClientsAccepted), p.PoolCounters(0).Read(stats.ClientsClosed); n-m != 1 {
 		t.Errorf("%d clients were accepted and %d closed, and one is there", n, m)
 	}
