@@ -59,6 +59,10 @@ func (l *loader) warnPool(p *Pool, given places) {
 	if at, ok := given["allow_commands"]; ok && p.Redis && len(p.Servers) > 1 {
 		l.warn(at, p.Name+".allow_commands", "no effect yet in a Redis pool of several servers")
 	}
+	if at, ok := given["eject_limit"]; ok && p.AutoEjectHosts && p.EjectLimit*len(p.Servers) < 100 {
+		l.warn(at, p.Name+".eject_limit", "%d percent of %d is less than one server: none is ever ejected",
+			p.EjectLimit, len(p.Servers))
+	}
 	if strings.HasPrefix(p.Listen.Text, "*:") {
 		l.warn(given["listen"], p.Name+".listen",
 			"\"*\" is the loopback interface only, as in twemproxy; 0.0.0.0 and :: are all interfaces")

@@ -246,3 +246,25 @@ func TestLineEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestEjectLimitForNobody: a share that is less than one server is told, because nothing else would tell it.
+func TestEjectLimitForNobody(t *testing.T) {
+	for _, c := range []struct {
+		lines []string
+		warns bool
+	}{
+		{[]string{"auto_eject_hosts: true", "eject_limit: 100"}, false},
+		{[]string{"auto_eject_hosts: true", "eject_limit: 99"}, true},
+		{[]string{"auto_eject_hosts: true", "eject_limit: 0"}, true},
+		{[]string{"auto_eject_hosts: true"}, false},
+		{[]string{"auto_eject_hosts: false", "eject_limit: 10"}, false},
+	} {
+		_, warnings, err := loadText(t, poolText(c.lines...), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if warned := len(warnings) == 1 && strings.Contains(warnings[0].Text, "less than one server"); warned != c.warns {
+			t.Errorf("%q: %v", c.lines, warnings)
+		}
+	}
+}

@@ -18,8 +18,11 @@ type Plane interface {
 	// Verdict tells the workers that it is decided, by the snapshot in force, what becomes of a server that
 	// has failed.
 	Verdict(pool, server int)
-	// CountEjection notes that a server was ejected.
+	// CountEjection notes that a server was ejected, CountSpared that eject_limit has kept one from it.
 	CountEjection(pool, server int, at time.Time)
+	CountSpared(pool, server int)
+	// Log writes a line about a server; one that repeats is summed up.
+	Log(level slog.Level, text string, pool *topology.Pool, server *topology.Server, reason string)
 }
 
 // ProbeFunc asks a server whether it can serve; nil means that it can.
@@ -32,7 +35,6 @@ type Control struct {
 	plane   Plane
 	probe   ProbeFunc
 	version VersionFunc
-	log     *slog.Logger
 
 	mu      sync.Mutex
 	reports []report
@@ -55,9 +57,9 @@ type outcome struct {
 }
 
 // New returns a control of the plane, which asks servers by probe and version. The ejector is its own from now on.
-func New(e *Ejector, plane Plane, probe ProbeFunc, version VersionFunc, log *slog.Logger) *Control {
+func New(e *Ejector, plane Plane, probe ProbeFunc, version VersionFunc) *Control {
 	return &Control{
-		ejector: e, plane: plane, probe: probe, version: version, log: log,
+		ejector: e, plane: plane, probe: probe, version: version,
 		wake: make(chan struct{}, 1), outcomes: make(chan outcome), answers: make(chan answer),
 	}
 }
@@ -128,10 +130,15 @@ func (c *Control) judge() {
 			c.ejector.Recovered(r.pool, r.server)
 			continue
 		}
-		if c.ejector.Failed(r.failure.At, r.pool, r.server, r.failure.Dialed) {
+		spared := c.ejector.Spared(r.pool, r.server)
+		switch {
+		case c.ejector.Failed(r.failure.At, r.pool, r.server, r.failure.Dialed):
 			c.plane.CountEjection(r.pool, r.server, time.Now())
 			c.plane.Publish(c.ejector.Snapshot())
-			c.note(slog.LevelWarn, "server ejected", Probe{r.pool, r.server}, "reason", r.failure.Err.Error())
+			c.log(slog.LevelWarn, "server ejected", r.pool, r.server, r.failure.Err)
+		case !spared && c.ejector.Spared(r.pool, r.server):
+			c.plane.CountSpared(r.pool, r.server)
+			c.log(slog.LevelWarn, "server fails and keeps its keys: eject_limit is reached", r.pool, r.server, r.failure.Err)
 		}
 		c.plane.Verdict(r.pool, r.server)
 	}
@@ -154,7 +161,7 @@ func (c *Control) start(ctx context.Context, p Probe) {
 func (c *Control) probed(ctx context.Context, o outcome) {
 	if c.ejector.Probed(clock.System(), o.probe, o.err == nil) {
 		c.plane.Publish(c.ejector.Snapshot())
-		c.note(slog.LevelInfo, "server readmitted", o.probe)
+		c.log(slog.LevelInfo, "server readmitted", o.probe.Pool, o.probe.Server, nil)
 		// It may be another one under the same address.
 		if pool := c.ejector.Snapshot().Pools[o.probe.Pool]; pool.Protocol == topology.Redis {
 			c.probes.Go(func() { c.askVersion(ctx, pool, pool.Servers[o.probe.Server]) })
@@ -162,13 +169,14 @@ func (c *Control) probed(ctx context.Context, o outcome) {
 		return
 	}
 	if o.err != nil {
-		c.note(slog.LevelInfo, "probe of an ejected server failed", o.probe, "reason", o.err.Error())
+		c.log(slog.LevelInfo, "probe of an ejected server failed", o.probe.Pool, o.probe.Server, o.err)
 	}
 }
 
-func (c *Control) note(level slog.Level, text string, p Probe, more ...any) {
-	pool := c.ejector.Snapshot().Pools[p.Pool]
-	s := pool.Servers[p.Server]
-	args := append([]any{"pool", pool.Name, "server", s.Name, "address", s.Address}, more...)
-	c.log.Log(context.Background(), level, text, args...)
+func (c *Control) log(level slog.Level, text string, pool, server int, err error) {
+	p, reason := c.ejector.Snapshot().Pools[pool], ""
+	if err != nil {
+		reason = err.Error()
+	}
+	c.plane.Log(level, text, p, p.Servers[server], reason)
 }

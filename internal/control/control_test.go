@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +20,8 @@ type notebook struct {
 	current  *topology.Snapshot
 	verdicts int
 	counted  int
+	spared   int
+	lines    []string      // of the log: server, text, reason
 	told     chan struct{} // has room for one
 }
 
@@ -35,6 +38,11 @@ func (n *notebook) note(f func()) {
 func (n *notebook) Publish(s *topology.Snapshot)         { n.note(func() { n.current = s }) }
 func (n *notebook) Verdict(int, int)                     { n.note(func() { n.verdicts++ }) }
 func (n *notebook) CountEjection(_, _ int, at time.Time) { n.note(func() { n.counted++ }) }
+func (n *notebook) CountSpared(int, int)                 { n.note(func() { n.spared++ }) }
+func (n *notebook) Log(_ slog.Level, text string, _ *topology.Pool, s *topology.Server, reason string) {
+	n.note(func() { n.lines = append(n.lines, s.Name+": "+text+": "+reason) })
+}
+
 func (n *notebook) epoch() (epoch uint64, out, verdicts int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -94,7 +102,7 @@ p:
 		}
 		return nil
 	}
-	c := New(NewEjector(s, Policies(cfg), 1), n, probe, unknown, slog.New(slog.DiscardHandler))
+	c := New(NewEjector(s, Policies(cfg), 1), n, probe, unknown)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -121,4 +129,41 @@ p:
 	c.Recovered(s.Pools[0], s.Pools[0].Servers[0])
 	cancel()
 	<-ended
+}
+
+// A server that eject_limit spares is told and counted once, however often it fails, and once more when it has
+// been well in between.
+func TestSparedServersAreTold(t *testing.T) {
+	cfg := load(t, `
+p:
+  listen: 127.0.0.1:1
+  redis: true
+  auto_eject_hosts: true
+  server_failure_limit: 1
+  eject_limit: 50
+  servers: ["127.0.0.1:2:1 a", "127.0.0.1:3:1 b"]
+`)
+	s := Build(cfg, 1)
+	n := &notebook{told: make(chan struct{}, 1)}
+	c := New(NewEjector(s, Policies(cfg), 1), n, nil, nil)
+	a, b := s.Pools[0].Servers[0], s.Pools[0].Servers[1]
+	fail := func(server *topology.Server) {
+		c.Failed(s.Pools[0], server, upstream.Failure{Err: errors.New("refused"), At: clock.System()})
+	}
+	fail(a)
+	for range 2 {
+		for range 3 {
+			fail(b)
+		}
+		c.Recovered(s.Pools[0], b)
+	}
+	c.judge()
+	want := []string{
+		"a: server ejected: refused",
+		"b: server fails and keeps its keys: eject_limit is reached: refused",
+		"b: server fails and keeps its keys: eject_limit is reached: refused",
+	}
+	if !slices.Equal(n.lines, want) || n.counted != 1 || n.spared != 2 || n.verdicts != 7 {
+		t.Errorf("%q; %d ejected, %d spared, %d verdicts", n.lines, n.counted, n.spared, n.verdicts)
+	}
 }

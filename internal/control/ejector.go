@@ -43,6 +43,7 @@ type record struct {
 	failures int
 	last     clock.Instant // the last failure that counted; 0 is none
 	out      bool
+	spared   bool // it would be out, but for the limit
 	probing  bool
 	probeAt  clock.Instant // of a server that is out
 	pause    time.Duration // before the next probe but one
@@ -83,7 +84,7 @@ func (e *Ejector) Failed(now clock.Instant, pool, server int, dialed clock.Insta
 		return false
 	}
 	h.failures = 0
-	if !e.mayGo(pool) {
+	if h.spared = !e.mayGo(pool); h.spared {
 		return false
 	}
 	if h.back != 0 && now.Sub(h.back) < 2*h.away {
@@ -109,7 +110,10 @@ func (e *Ejector) mayGo(pool int) bool {
 }
 
 // Recovered forgets the failures of a server that has answered.
-func (e *Ejector) Recovered(pool, server int) { e.records[pool][server].failures = 0 }
+func (e *Ejector) Recovered(pool, server int) {
+	h := &e.records[pool][server]
+	h.failures, h.spared = 0, false
+}
 
 // Next is when Due has something to say; Never if no server is out.
 func (e *Ejector) Next() clock.Instant {
@@ -160,6 +164,10 @@ func (e *Ejector) Probed(now clock.Instant, p Probe, healthy bool) bool {
 
 // Out says whether a server is ejected.
 func (e *Ejector) Out(pool, server int) bool { return e.records[pool][server].out }
+
+// Spared says that a server has failed often enough to be ejected, and keeps its keys because no more servers of
+// the pool may be out.
+func (e *Ejector) Spared(pool, server int) bool { return e.records[pool][server].spared }
 
 // rebuild makes the next snapshot, in which one pool's servers and ring have changed.
 func (e *Ejector) rebuild(pool int) {

@@ -27,7 +27,7 @@ func NewSystem(c *config.Config, s *topology.Snapshot, log *slog.Logger) *System
 	p := proxy.New(s, log)
 	y := &System{Proxy: p, ended: make(chan struct{})}
 	k := health.Checker{}
-	y.control = New(NewEjector(s, Policies(c), rand.Uint64()), plane{p}, k.Probe, k.Version, log)
+	y.control = New(NewEjector(s, Policies(c), rand.Uint64()), plane{p}, k.Probe, k.Version)
 	p.SetJudge(y.control)
 	return y
 }
@@ -45,6 +45,8 @@ type plane struct{ *proxy.Proxy }
 func (p plane) CountEjection(pool, server int, at time.Time) {
 	p.Ejections(pool, server).Count(at.UnixMicro())
 }
+
+func (p plane) CountSpared(pool, server int) { p.Ejections(pool, server).CountSpared() }
 
 // Start opens all listeners and begins to serve. On an error nothing is left open.
 func (y *System) Start() error {

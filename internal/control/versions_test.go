@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 
@@ -92,7 +91,7 @@ q:
 		return "", errors.New("nobody there")
 	}
 	healthy := func(context.Context, *topology.Server, *topology.Settings) error { return nil }
-	c := New(NewEjector(Build(cfg, 1), Policies(cfg), 1), n, healthy, version, slog.New(slog.DiscardHandler))
+	c := New(NewEjector(Build(cfg, 1), Policies(cfg), 1), n, healthy, version)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {

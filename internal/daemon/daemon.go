@@ -61,6 +61,7 @@ type run struct {
 	Options
 	newProxy  func(*config.Config, *slog.Logger) (Proxy, error)
 	log       *slog.Logger
+	always    *slog.Logger // writes events whatever the verbosity is
 	logFile   *logFile
 	verbosity *verbosity
 	ready     func() // tells whoever waits for the start

@@ -113,8 +113,14 @@ func TestOtherSignals(t *testing.T) {
 	wait("signal without effect")
 	send(t, cmd, syscall.SIGTTIN)
 	wait("msg=verbosity level=6")
-	send(t, cmd, syscall.SIGTTOU)
-	wait("msg=verbosity level=5")
+	for _, level := range []string{"5", "4", "3"} { // it is told even where events are not logged
+		send(t, cmd, syscall.SIGTTOU)
+		wait("msg=verbosity level=" + level)
+	}
+	for _, level := range []string{"4", "5"} {
+		send(t, cmd, syscall.SIGTTIN)
+		wait("msg=verbosity level=" + level)
+	}
 	send(t, cmd, syscall.SIGHUP) // no file, no effect
 	wait("log reopened")
 	send(t, cmd, syscall.SIGTERM)

@@ -77,9 +77,9 @@ func (r *run) openLog() error {
 func (r *run) setLogFormat(format string) {
 	o := &slog.HandlerOptions{Level: &r.verbosity.level}
 	if format == "json" {
-		r.log = slog.New(slog.NewJSONHandler(r.logFile, o))
+		r.log, r.always = slog.New(slog.NewJSONHandler(r.logFile, o)), slog.New(slog.NewJSONHandler(r.logFile, nil))
 	} else {
-		r.log = slog.New(slog.NewTextHandler(r.logFile, o))
+		r.log, r.always = slog.New(slog.NewTextHandler(r.logFile, o)), slog.New(slog.NewTextHandler(r.logFile, nil))
 	}
 }
 

@@ -80,9 +80,9 @@ func (r *run) signal(s os.Signal) {
 		}
 		r.log.Info("log reopened")
 	case syscall.SIGTTIN:
-		r.log.Info("verbosity", "level", r.verbosity.Add(1))
+		r.always.Info("verbosity", "level", r.verbosity.Add(1))
 	case syscall.SIGTTOU:
-		r.log.Info("verbosity", "level", r.verbosity.Add(-1))
+		r.always.Info("verbosity", "level", r.verbosity.Add(-1))
 	case syscall.SIGPIPE:
 		// Nothing to say: it would be said to the very stream that is closed.
 	default:

@@ -139,13 +139,15 @@ func (s *Session) ownSection(w *report) {
 		w.number(row.Name, s.counters.Local(stats.Counter(i)))
 	}
 	w.number("servers", uint64(len(s.Pool.Servers)))
-	counters := s.desk.Owner.ServerCounters(s.Pool)
+	counters, ejections := s.desk.Owner.ServerCounters(s.Pool), s.desk.Owner.Ejections(s.Pool)
 	for i, server := range s.Pool.Servers {
 		state := "live"
 		if server.Ejected {
 			state = "ejected"
 		}
 		line := "name=" + server.Name + ",address=" + server.Address + ",state=" + state
+		line += ",ejections=" + strconv.FormatUint(ejections[i].Number(), 10) +
+			",spared=" + strconv.FormatUint(ejections[i].Spared(), 10)
 		for k, row := range stats.GaugeTable {
 			line += "," + row.Name + "=" + strconv.FormatUint(counters[i].Local(stats.ServerConnections+stats.Counter(k)), 10)
 		}

@@ -54,6 +54,8 @@ type Owner interface {
 	Clients(p *topology.Pool) []*Session
 	// ServerCounters are those of the pool's servers, with their gauges as they are now.
 	ServerCounters(p *topology.Pool) []*stats.Block
+	// Ejections are those of the pool's servers.
+	Ejections(p *topology.Pool) []*stats.Ejections
 	// Pause has SetPause called for all clients of the pool, and GoOn for those that may go on, then or when the
 	// pause is over.
 	Pause(p *topology.Pool, mode Pause, until clock.Instant)

@@ -114,7 +114,7 @@ func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, co
 		e.numbered += state.counters.Local(stats.ClientsAccepted) // numbers go on where the engine before has stopped
 		state.counters.Add(stats.ClientsClosed, state.counters.Local(stats.ClientsAccepted)-state.counters.Local(stats.ClientsClosed))
 		for k, server := range p.Servers {
-			one := serverState{counters: counters.Servers[i][k]}
+			one := serverState{counters: counters.Servers[i][k], ejections: counters.Ejections[i][k]}
 			one.lanes = []lane{e.newLane(p, &one, server, own(p))}
 			state.servers = append(state.servers, one)
 		}

@@ -13,7 +13,8 @@ import (
 
 // serverState is a worker's part of one server of one pool.
 type serverState struct {
-	counters *stats.Block
+	counters  *stats.Block
+	ejections *stats.Ejections
 	// lanes are by the number that the pool has for the kind of lane. Number 0 is the pool's own database in
 	// RESP2 and is always there; another has no connections until a client needs it.
 	lanes []lane

@@ -38,6 +38,13 @@ func (e *Engine) ServerCounters(pool, server int) *stats.Block {
 	return e.pools[pool].servers[server].counters
 }
 
+func (o clientSide) Ejections(p *topology.Pool) (all []*stats.Ejections) {
+	for _, s := range o.e.pools[p.Index].servers {
+		all = append(all, s.ejections)
+	}
+	return all
+}
+
 // Gauge sets the gauges of all servers, for somebody who is about to read them.
 func (e *Engine) Gauge() {
 	for i := range e.pools {

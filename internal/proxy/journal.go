@@ -22,6 +22,7 @@ type journal struct {
 	log     *slog.Logger
 	lines   chan line
 	dropped atomic.Uint64
+	end     chan struct{} // closed when what is queued is to be written, and no more
 	done    chan struct{}
 }
 
@@ -42,14 +43,14 @@ const (
 )
 
 func newJournal(log *slog.Logger) *journal {
-	j := &journal{log: log, lines: make(chan line, journalQueue), done: make(chan struct{})}
+	j := &journal{log: log, lines: make(chan line, journalQueue), end: make(chan struct{}), done: make(chan struct{})}
 	go j.write()
 	return j
 }
 
-// close writes what is queued and ends the goroutine. Nothing may be observed after it.
+// close writes what is queued and ends the goroutine. What is put after it is lost.
 func (j *journal) close() {
-	close(j.lines)
+	close(j.end)
 	<-j.done
 }
 
@@ -79,6 +80,11 @@ func (j *journal) Server(p *topology.Pool, s *topology.Server, e upstream.Event,
 		l.key.text = "server connection lost"
 	}
 	j.put(l)
+}
+
+// note takes what the control plane has to say of a server.
+func (j *journal) note(level slog.Level, text string, p *topology.Pool, s *topology.Server, reason string) {
+	j.put(line{key: key{text: text, pool: p.Name, server: s.Name, address: s.Address, reason: reason}, level: level})
 }
 
 // reasonOf says to an operator what clients get in twemproxy's words.
@@ -130,7 +136,7 @@ type repeats struct {
 	last  line
 }
 
-// write writes lines until the queue is closed.
+// write writes lines until close.
 func (j *journal) write() {
 	defer close(j.done)
 	seen := map[key]*repeats{}
@@ -138,22 +144,29 @@ func (j *journal) write() {
 	defer tick.Stop()
 	for {
 		select {
-		case l, ok := <-j.lines:
-			if !ok {
-				j.flush(seen, 0)
-				return
-			}
-			if r := seen[l.key]; r != nil {
-				r.count++
-				r.last = l
-				continue
-			}
-			seen[l.key] = &repeats{since: clock.System()}
-			j.emit(l, 0)
+		case l := <-j.lines:
+			j.take(seen, l)
 		case <-tick.C:
 			j.flush(seen, journalInterval)
+		case <-j.end:
+			for n := len(j.lines); n > 0; n-- {
+				j.take(seen, <-j.lines)
+			}
+			j.flush(seen, 0)
+			return
 		}
 	}
+}
+
+// take writes a line, or counts it if it repeats.
+func (j *journal) take(seen map[key]*repeats, l line) {
+	if r := seen[l.key]; r != nil {
+		r.count++
+		r.last = l
+		return
+	}
+	seen[l.key] = &repeats{since: clock.System()}
+	j.emit(l, 0)
 }
 
 // flush writes what repeated, and forgets what has been quiet for the interval.

@@ -133,3 +133,19 @@ func TestJournalSumsUpEachInterval(t *testing.T) {
 	})
 	same(t, got, `level=INFO msg=busy repeated=4`)
 }
+
+// What control says is summed up as well, and a line that comes after the end is lost without harm.
+func TestJournalNotesControl(t *testing.T) {
+	same(t, logged(func(j *journal) {
+		for range 3 {
+			j.note(slog.LevelInfo, "probe of an ejected server failed", testPool, testServer, "refused")
+		}
+		j.note(slog.LevelInfo, "server readmitted", testPool, testServer, "")
+	}),
+		`level=INFO msg="probe of an ejected server failed" pool=alpha server=one address=127.0.0.1:6379 reason=refused`,
+		`level=INFO msg="server readmitted" pool=alpha server=one address=127.0.0.1:6379`,
+		`level=INFO msg="probe of an ejected server failed" pool=alpha server=one address=127.0.0.1:6379 reason=refused repeated=2`)
+	j := newJournal(slog.New(slog.DiscardHandler))
+	j.close()
+	j.note(slog.LevelInfo, "server readmitted", testPool, testServer, "")
+}

@@ -85,6 +85,12 @@ func (p *Proxy) Verdict(pool, server int) {
 	}
 }
 
+// Log writes a line about a server, where the worker's are written: what repeats is summed up. It is for after
+// Start.
+func (p *Proxy) Log(level slog.Level, text string, pool *topology.Pool, server *topology.Server, reason string) {
+	p.journal.note(level, text, pool, server, reason)
+}
+
 // New returns a proxy for the snapshot's pools. Nothing is opened yet.
 func New(s *topology.Snapshot, log *slog.Logger) *Proxy {
 	p := &Proxy{log: log, ended: make(chan struct{}), counters: engine.NewCounters(s)}

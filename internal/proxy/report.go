@@ -24,7 +24,8 @@ type ServerReport struct {
 	Name      string
 	Counts    stats.Values
 	Ejections uint64
-	EjectedAt int64 // microseconds since 1970; 0 is never
+	EjectedAt int64  // microseconds since 1970; 0 is never
+	Spared    uint64 // how often eject_limit has kept it from being ejected
 }
 
 // reportWithin is how long a worker has to answer. One that is stuck must not hide the counters that
@@ -59,7 +60,7 @@ func (p *Proxy) report(read func(*stats.Block) stats.Values) (r Report) {
 			ejections := p.counters.Ejections[i][k]
 			of.Servers = append(of.Servers, ServerReport{
 				Name: server.Name, Counts: read(p.counters.Servers[i][k]),
-				Ejections: ejections.Number(), EjectedAt: ejections.Last(),
+				Ejections: ejections.Number(), EjectedAt: ejections.Last(), Spared: ejections.Spared(),
 			})
 		}
 		r.Pools = append(r.Pools, of)

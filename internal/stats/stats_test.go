@@ -92,7 +92,8 @@ func TestEjections(t *testing.T) {
 	}
 	e.Count(5)
 	e.Count(8)
-	if e.Number() != 2 || e.Last() != 8 {
-		t.Errorf("%d, the last at %d", e.Number(), e.Last())
+	e.CountSpared()
+	if e.Number() != 2 || e.Last() != 8 || e.Spared() != 1 {
+		t.Errorf("%d, the last at %d, spared %d times", e.Number(), e.Last(), e.Spared())
 	}
 }

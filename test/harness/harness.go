@@ -110,6 +110,12 @@ func (l *Log) String() string {
 // Has says whether s was written.
 func (l *Log) Has(s string) bool { return strings.Contains(l.String(), s) }
 
+// Await waits until s is written: most lines come by way of a queue.
+func (l *Log) Await(t testing.TB, s string) {
+	t.Helper()
+	Eventually(t, Limit, "the log says "+s, func() bool { return l.Has(s) })
+}
+
 // Eventually waits until done says so, and fails the test when that takes longer than within.
 func Eventually(t testing.TB, within time.Duration, what string, done func() bool) {
 	t.Helper()

@@ -101,9 +101,7 @@ func TestServerIsEjectedAndReturns(t *testing.T) {
 					t.Errorf("%s, which lives elsewhere: %q", k, got)
 				}
 			}
-			if !p.Log.Has("server ejected") {
-				t.Errorf("the log:\n%s", p.Log)
-			}
+			p.Log.Await(t, "server ejected")
 			report := p.Report().Pools[0].Servers[dead]
 			if report.Ejections != 1 || report.EjectedAt == 0 {
 				t.Errorf("%+v", report)
@@ -121,9 +119,7 @@ func TestServerIsEjectedAndReturns(t *testing.T) {
 				}
 				return got == "$-1\r\n"
 			})
-			if !p.Log.Has("server readmitted") {
-				t.Errorf("the log:\n%s", p.Log)
-			}
+			p.Log.Await(t, "server readmitted")
 			for _, k := range lost {
 				if got := c.Do("SET", k, "back"); got != "+OK\r\n" {
 					t.Fatal(got)
@@ -200,8 +196,13 @@ func TestEveryServerOut(t *testing.T) {
 		if got := client.Do("PING"); got != "+PONG\r\n" {
 			t.Error(got)
 		}
-		if ejected := p.Log.Has("server ejected"); ejected != (c.line != "eject_limit: 0") {
-			t.Errorf("%s: ejected %v; the log:\n%s", c.line, ejected, p.Log)
+		is, isNot := "server ejected", "eject_limit is reached"
+		if c.line == "eject_limit: 0" {
+			is, isNot = isNot, is
+		}
+		p.Log.Await(t, is)
+		if p.Log.Has(isNot) {
+			t.Errorf("%s: the log:\n%s", c.line, p.Log)
 		}
 	}
 }
