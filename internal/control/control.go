@@ -17,7 +17,7 @@ type Plane interface {
 	Publish(s *topology.Snapshot)
 	// Verdict tells the workers that it is decided, by the snapshot in force, what becomes of a server that
 	// has failed.
-	Verdict(pool, server int)
+	Verdict(server topology.ServerID)
 	// CountEjection notes that a server was ejected, CountSpared that eject_limit has kept one from it.
 	CountEjection(pool, server int, at time.Time)
 	CountSpared(pool, server int)
@@ -43,17 +43,21 @@ type Control struct {
 	outcomes chan outcome
 	answers  chan answer
 	probes   sync.WaitGroup
+
+	orders chan func(context.Context)
+	over   chan struct{}      // closed when Run has ended
+	hush   context.CancelFunc // ends the questions about versions
 }
 
 // report is what a worker has seen of a server.
 type report struct {
-	pool, server int
-	failure      upstream.Failure // without an error: it has recovered
+	server  topology.ServerID
+	failure upstream.Failure // without an error: it has recovered
 }
 
 type outcome struct {
-	probe Probe
-	err   error
+	server *topology.Server
+	err    error
 }
 
 // New returns a control of the plane, which asks servers by probe and version. The ejector is its own from now on.
@@ -61,17 +65,18 @@ func New(e *Ejector, plane Plane, probe ProbeFunc, version VersionFunc) *Control
 	return &Control{
 		ejector: e, plane: plane, probe: probe, version: version,
 		wake: make(chan struct{}, 1), outcomes: make(chan outcome), answers: make(chan answer),
+		orders: make(chan func(context.Context)), over: make(chan struct{}),
 	}
 }
 
 // Failed reports a failure. Verdict will be called for the server.
-func (c *Control) Failed(pool *topology.Pool, server *topology.Server, f upstream.Failure) {
-	c.report(report{pool.Index, server.Index, f})
+func (c *Control) Failed(_ *topology.Pool, server *topology.Server, f upstream.Failure) {
+	c.report(report{server.ID(), f})
 }
 
 // Recovered reports that a server has answered after a failure.
-func (c *Control) Recovered(pool *topology.Pool, server *topology.Server) {
-	c.report(report{pool: pool.Index, server: server.Index})
+func (c *Control) Recovered(_ *topology.Pool, server *topology.Server) {
+	c.report(report{server: server.ID()})
 }
 
 func (c *Control) report(r report) {
@@ -89,6 +94,7 @@ func (c *Control) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	defer c.probes.Wait()
+	defer close(c.over)
 	c.askVersions(ctx)
 	for {
 		timer.Reset(until(c.ejector.Next()))
@@ -100,15 +106,48 @@ func (c *Control) Run(ctx context.Context) {
 		case o := <-c.outcomes:
 			c.probed(ctx, o)
 		case a := <-c.answers:
-			if c.ejector.SetVersion(a.pool, a.server, a.version) {
+			if at, ok := c.place(a.server); ok && c.ejector.SetVersion(at.Pool, at.Server, a.version) {
 				c.plane.Publish(c.ejector.Snapshot())
 			}
+		case order := <-c.orders:
+			order(ctx)
 		case <-timer.C:
 			for _, p := range c.ejector.Due(clock.System()) {
 				c.start(ctx, p)
 			}
 		}
 	}
+}
+
+// do has f run between two decisions. It reports whether it has: not after the end of Run.
+func (c *Control) do(f func(context.Context)) bool {
+	done := make(chan struct{})
+	select {
+	case c.orders <- func(ctx context.Context) { defer close(done); f(ctx) }:
+		<-done
+		return true
+	case <-c.over:
+		return false
+	}
+}
+
+// find is where a server is in the topology in force, if it is there.
+func (c *Control) find(id topology.ServerID) (at Probe, ok bool) {
+	if p := c.ejector.Snapshot().Pool(id.Pool); p != nil {
+		if s := p.Server(id.Name); s != nil {
+			return Probe{p.Index, s.Index}, true
+		}
+	}
+	return Probe{}, false
+}
+
+// place is find for a server that was asked something: under another address it is another server.
+func (c *Control) place(asked *topology.Server) (at Probe, ok bool) {
+	if at, ok = c.find(asked.ID()); ok {
+		s := c.ejector.Snapshot().Pools[at.Pool].Servers[at.Server]
+		ok = s.Network == asked.Network && s.Address == asked.Address
+	}
+	return at, ok
 }
 
 // until is how long it is to an instant.
@@ -126,32 +165,36 @@ func (c *Control) judge() {
 	c.reports = nil
 	c.mu.Unlock()
 	for _, r := range reports {
+		at, ok := c.find(r.server)
+		if !ok {
+			continue // it was removed meanwhile, and nobody waits for it
+		}
 		if r.failure.Err == nil {
-			c.ejector.Recovered(r.pool, r.server)
+			c.ejector.Recovered(at.Pool, at.Server)
 			continue
 		}
-		spared := c.ejector.Spared(r.pool, r.server)
+		spared := c.ejector.Spared(at.Pool, at.Server)
 		switch {
-		case c.ejector.Failed(r.failure.At, r.pool, r.server, r.failure.Dialed):
-			c.plane.CountEjection(r.pool, r.server, time.Now())
+		case c.ejector.Failed(r.failure.At, at.Pool, at.Server, r.failure.Dialed):
+			c.plane.CountEjection(at.Pool, at.Server, time.Now())
 			c.plane.Publish(c.ejector.Snapshot())
-			c.log(slog.LevelWarn, "server ejected", r.pool, r.server, r.failure.Err)
-		case !spared && c.ejector.Spared(r.pool, r.server):
-			c.plane.CountSpared(r.pool, r.server)
-			c.log(slog.LevelWarn, "server fails and keeps its keys: eject_limit is reached", r.pool, r.server, r.failure.Err)
+			c.log(slog.LevelWarn, "server ejected", at, r.failure.Err)
+		case !spared && c.ejector.Spared(at.Pool, at.Server):
+			c.plane.CountSpared(at.Pool, at.Server)
+			c.log(slog.LevelWarn, "server fails and keeps its keys: eject_limit is reached", at, r.failure.Err)
 		}
-		c.plane.Verdict(r.pool, r.server)
+		c.plane.Verdict(r.server)
 	}
 }
 
 // start asks a server in a goroutine of its own.
 func (c *Control) start(ctx context.Context, p Probe) {
-	s := c.ejector.Snapshot()
-	pool := s.Pools[p.Pool]
+	pool := c.ejector.Snapshot().Pools[p.Pool]
+	server := pool.Servers[p.Server]
 	c.probes.Go(func() {
-		err := c.probe(ctx, pool.Servers[p.Server], &pool.Settings)
+		err := c.probe(ctx, server, &pool.Settings)
 		select {
-		case c.outcomes <- outcome{p, err}:
+		case c.outcomes <- outcome{server, err}:
 		case <-ctx.Done():
 		}
 	})
@@ -159,24 +202,28 @@ func (c *Control) start(ctx context.Context, p Probe) {
 
 // probed takes the outcome of a probe.
 func (c *Control) probed(ctx context.Context, o outcome) {
-	if c.ejector.Probed(clock.System(), o.probe, o.err == nil) {
+	at, ok := c.place(o.server)
+	if !ok {
+		return
+	}
+	if c.ejector.Probed(clock.System(), at, o.err == nil) {
 		c.plane.Publish(c.ejector.Snapshot())
-		c.log(slog.LevelInfo, "server readmitted", o.probe.Pool, o.probe.Server, nil)
+		c.log(slog.LevelInfo, "server readmitted", at, nil)
 		// It may be another one under the same address.
-		if pool := c.ejector.Snapshot().Pools[o.probe.Pool]; pool.Protocol == topology.Redis {
-			c.probes.Go(func() { c.askVersion(ctx, pool, pool.Servers[o.probe.Server]) })
+		if pool := c.ejector.Snapshot().Pools[at.Pool]; pool.Protocol == topology.Redis {
+			c.probes.Go(func() { c.askVersion(ctx, pool, pool.Servers[at.Server]) })
 		}
 		return
 	}
 	if o.err != nil {
-		c.log(slog.LevelInfo, "probe of an ejected server failed", o.probe.Pool, o.probe.Server, o.err)
+		c.log(slog.LevelInfo, "probe of an ejected server failed", at, o.err)
 	}
 }
 
-func (c *Control) log(level slog.Level, text string, pool, server int, err error) {
-	p, reason := c.ejector.Snapshot().Pools[pool], ""
+func (c *Control) log(level slog.Level, text string, at Probe, err error) {
+	p, reason := c.ejector.Snapshot().Pools[at.Pool], ""
 	if err != nil {
 		reason = err.Error()
 	}
-	c.plane.Log(level, text, p, p.Servers[server], reason)
+	c.plane.Log(level, text, p, p.Servers[at.Server], reason)
 }

@@ -36,7 +36,7 @@ func (n *notebook) note(f func()) {
 }
 
 func (n *notebook) Publish(s *topology.Snapshot)         { n.note(func() { n.current = s }) }
-func (n *notebook) Verdict(int, int)                     { n.note(func() { n.verdicts++ }) }
+func (n *notebook) Verdict(topology.ServerID)            { n.note(func() { n.verdicts++ }) }
 func (n *notebook) CountEjection(_, _ int, at time.Time) { n.note(func() { n.counted++ }) }
 func (n *notebook) CountSpared(int, int)                 { n.note(func() { n.spared++ }) }
 func (n *notebook) Log(_ slog.Level, text string, _ *topology.Pool, s *topology.Server, reason string) {

@@ -51,6 +51,7 @@ type record struct {
 	back     clock.Instant // when it last returned
 	lapses   int           // ejections in a row, each soon after a return
 	version  string        // that it says it is; "" until it has answered
+	held     bool          // it is out until somebody lets it return
 }
 
 // Probe is a question that is to be put to a server that is out.
@@ -63,6 +64,64 @@ func NewEjector(s *topology.Snapshot, policies []Policy, seed uint64) *Ejector {
 		e.records = append(e.records, make([]record, len(p.Servers)))
 	}
 	return e
+}
+
+// Reload returns an ejector for another snapshot in which every server is live. What is known of servers that both
+// have, under the same address, is kept: those that are out stay out if their pool still ejects.
+func (e *Ejector) Reload(s *topology.Snapshot, policies []Policy) *Ejector {
+	next := NewEjector(s, policies, e.rng.Uint64())
+	for i, p := range s.Pools {
+		before := e.base.Pool(p.Name)
+		if before == nil || before.Protocol != p.Protocol {
+			continue
+		}
+		out := false
+		for k, server := range p.Servers {
+			was := before.Server(server.Name)
+			if was == nil || was.Network != server.Network || was.Address != server.Address {
+				continue
+			}
+			h := e.records[before.Index][was.Index]
+			h.out = h.out && (h.held || policies[i].FailureLimit > 0)
+			next.records[i][k] = h
+			out = out || h.out
+		}
+		if out {
+			next.rebuild(i)
+		}
+		next.chooseVersion(i)
+	}
+	return next
+}
+
+// Eject takes a server out until Readmit, whatever the pool's policy says. It reports whether there is a new
+// snapshot.
+func (e *Ejector) Eject(pool, server int) bool {
+	h := &e.records[pool][server]
+	h.held = true
+	if h.out {
+		return false
+	}
+	h.out = true
+	e.rebuild(pool)
+	return true
+}
+
+// Readmit lets a server return at once. It reports whether there is a new snapshot.
+func (e *Ejector) Readmit(now clock.Instant, pool, server int) bool {
+	h := &e.records[pool][server]
+	h.held = false
+	if !h.out {
+		return false
+	}
+	e.back(now, pool, h)
+	return true
+}
+
+// back has a server be in the ring again.
+func (e *Ejector) back(now clock.Instant, pool int, h *record) {
+	h.out, h.back, h.failures, h.last = false, now, 0, 0
+	e.rebuild(pool)
 }
 
 // Snapshot is the topology in force.
@@ -120,7 +179,7 @@ func (e *Ejector) Next() clock.Instant {
 	next := clock.Never
 	for i := range e.records {
 		for k := range e.records[i] {
-			if h := &e.records[i][k]; h.out && !h.probing {
+			if h := &e.records[i][k]; h.out && !h.held && !h.probing {
 				next = min(next, h.probeAt)
 			}
 		}
@@ -133,7 +192,7 @@ func (e *Ejector) Next() clock.Instant {
 func (e *Ejector) Due(now clock.Instant) (due []Probe) {
 	for i := range e.records {
 		for k := range e.records[i] {
-			if h := &e.records[i][k]; h.out && !h.probing && h.probeAt <= now {
+			if h := &e.records[i][k]; h.out && !h.held && !h.probing && h.probeAt <= now {
 				h.probing = true
 				due = append(due, Probe{i, k})
 			}
@@ -146,12 +205,11 @@ func (e *Ejector) Due(now clock.Instant) (due []Probe) {
 func (e *Ejector) Probed(now clock.Instant, p Probe, healthy bool) bool {
 	h, policy := &e.records[p.Pool][p.Server], &e.policies[p.Pool]
 	h.probing = false
-	if !h.out {
+	if !h.out || h.held {
 		return false
 	}
 	if healthy {
-		h.out, h.back, h.failures, h.last = false, now, 0, 0
-		e.rebuild(p.Pool)
+		e.back(now, p.Pool, h)
 		return true
 	}
 	most := max(policy.RetryTimeout, min(4*policy.RetryTimeout, probeMost))
@@ -162,8 +220,9 @@ func (e *Ejector) Probed(now clock.Instant, p Probe, healthy bool) bool {
 	return false
 }
 
-// Out says whether a server is ejected.
-func (e *Ejector) Out(pool, server int) bool { return e.records[pool][server].out }
+// Out says whether a server is ejected, and Held whether that is because somebody wanted it.
+func (e *Ejector) Out(pool, server int) bool  { return e.records[pool][server].out }
+func (e *Ejector) Held(pool, server int) bool { return e.records[pool][server].held }
 
 // Spared says that a server has failed often enough to be ejected, and keeps its keys because no more servers of
 // the pool may be out.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -71,5 +72,23 @@ func (y *System) Shutdown(ctx context.Context) error {
 	return y.Proxy.Shutdown(ctx)
 }
 
-// Snapshot is the topology that the configuration stands for, every server live.
-func (y *System) Snapshot() *topology.Snapshot { return y.control.ejector.base }
+// errEnded is the answer to orders after the end.
+var errEnded = errors.New("the proxy is shutting down")
+
+// Reload puts another configuration in force, while clients are served. Pools, listeners and servers that are in
+// both keep their connections and their state; what is in neither is given the new configuration's shutdown_timeout
+// to finish. On an error, such as a port that is taken, nothing has changed.
+func (y *System) Reload(c *config.Config) error {
+	err := errEnded
+	y.control.do(func(ctx context.Context) {
+		now := y.control.ejector.Snapshot()
+		s := Build(c, now.Epoch+1)
+		s.Process = now.Process
+		next := y.control.ejector.Reload(s, Policies(c))
+		if err = y.Proxy.Reload(next.Snapshot(), c.Process.ShutdownTimeout); err == nil {
+			y.control.ejector = next
+			y.control.askVersions(ctx)
+		}
+	})
+	return err
+}

@@ -18,6 +18,10 @@ type VersionFunc func(ctx context.Context, s *topology.Server, set *topology.Set
 // there is a new snapshot.
 func (e *Ejector) SetVersion(pool, server int, version string) bool {
 	e.records[pool][server].version = version
+	return e.chooseVersion(pool)
+}
+
+func (e *Ejector) chooseVersion(pool int) bool {
 	lowest := ""
 	for i := range e.records[pool] {
 		if v := e.records[pool][i].version; v != "" && (lowest == "" || lower(v, lowest)) {
@@ -51,10 +55,10 @@ func lower(a, b string) bool {
 	return a == "" && b != ""
 }
 
-// answer is what a server of a pool has said.
+// answer is what a server has said.
 type answer struct {
-	pool, server int
-	version      string
+	server  *topology.Server
+	version string
 }
 
 // Pauses between rounds of questions to the servers of a pool that have not answered yet.
@@ -66,12 +70,18 @@ const (
 // askVersions asks the servers of each pool, one after the other until all have answered, in the background. It is
 // a connection at a time for each pool.
 func (c *Control) askVersions(ctx context.Context) {
+	if c.hush != nil {
+		c.hush()
+	}
+	ctx, c.hush = context.WithCancel(ctx)
 	for _, pool := range c.ejector.Snapshot().Pools {
 		if pool.Protocol != topology.Redis {
 			continue // its clients are told the level of the protocol
 		}
+		left := slices.DeleteFunc(slices.Clone(pool.Servers), func(s *topology.Server) bool {
+			return c.ejector.records[pool.Index][s.Index].version != ""
+		})
 		c.probes.Go(func() {
-			left := slices.Clone(pool.Servers)
 			for pause := askAgain; ; pause = min(2*pause, askAgainMost) {
 				left = slices.DeleteFunc(left, func(s *topology.Server) bool { return c.askVersion(ctx, pool, s) })
 				if len(left) == 0 {
@@ -94,7 +104,7 @@ func (c *Control) askVersion(ctx context.Context, pool *topology.Pool, s *topolo
 		return ctx.Err() != nil
 	}
 	select {
-	case c.answers <- answer{pool.Index, s.Index, version}:
+	case c.answers <- answer{s, version}:
 	case <-ctx.Done():
 	}
 	return true

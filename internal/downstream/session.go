@@ -348,6 +348,21 @@ func (s *Session) setLane(to message.Lane) {
 	s.LaneNumber = s.desk.Owner.Lane(s, to)
 }
 
+// Renewed says that the session's pool has other settings, or servers. If requests travel on connections that the
+// pool has no more, what follows waits for their answers: it must not overtake them on a new one.
+func (s *Session) Renewed(behind bool) {
+	if t := s.Pool.ClientIdleTimeout; t > 0 {
+		s.desk.Owner.Wake(s, s.active.Add(t))
+	}
+	if s.out.Len() > 0 {
+		s.watchOutput()
+	}
+	if behind && s.outstanding > 0 && s.holds&holdLane == 0 {
+		s.next = s.lane
+		s.hold(holdLane)
+	}
+}
+
 // Sending counts a request or fragment that a server connection has taken.
 func (s *Session) Sending() { s.outstanding++ }
 

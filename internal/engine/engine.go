@@ -62,7 +62,7 @@ type Engine struct {
 	pools    []poolState
 	sessions []*downstream.Session // free list
 	clients  int
-	numbered uint64 // clients ever
+	numbered *uint64 // clients ever
 
 	dirty  []message.ConnID // with output, or an end to meet
 	listed []message.ConnID // the list that the last Turn returned
@@ -76,6 +76,7 @@ type Engine struct {
 	// heldUntil is when clients held because of memory are read again; 0 if there are none.
 	heldUntil clock.Instant
 	draining  bool
+	leaving   bool // some pool or server is leaving: see Reload
 }
 
 // slot is one place in the connection table: a client, a server connection or nobody.
@@ -88,6 +89,7 @@ type slot struct {
 
 // poolState is a pool's part of the worker.
 type poolState struct {
+	pool     *topology.Pool
 	counters *stats.Block
 	clients  int
 	servers  []serverState  // by index
@@ -97,6 +99,8 @@ type poolState struct {
 	// lacksRESP3: some server has refused it.
 	lacksRESP3 bool
 	pause      pause
+	leavers    []leaver      // servers that the pool has no more
+	by         clock.Instant // of a pool that is leaving: until when
 }
 
 // New returns an engine for the snapshot's pools. seed is for the random distribution.
@@ -106,35 +110,48 @@ func New(host Host, observer Observer, s *topology.Snapshot, seed uint64) *Engin
 
 // NewWith is New with the counters of the engine before, whose clients have all gone.
 func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, counters *Counters) *Engine {
-	e := &Engine{host: host, observer: observer}
+	e := &Engine{host: host, observer: observer, numbered: counters.numbered}
 	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed)}
 	e.obey(s)
 	for i, p := range s.Pools {
-		state := poolState{counters: counters.Pools[i], kinds: []message.Lane{own(p)}}
-		e.numbered += state.counters.Local(stats.ClientsAccepted) // numbers go on where the engine before has stopped
+		state := e.newPool(p, counters, i)
 		state.counters.Add(stats.ClientsClosed, state.counters.Local(stats.ClientsAccepted)-state.counters.Local(stats.ClientsClosed))
-		for k, server := range p.Servers {
-			one := serverState{counters: counters.Servers[i][k], ejections: counters.Ejections[i][k]}
-			one.lanes = []lane{e.newLane(p, &one, server, own(p))}
-			state.servers = append(state.servers, one)
-		}
 		e.pools = append(e.pools, state)
 	}
 	return e
+}
+
+func (e *Engine) newPool(p *topology.Pool, counters *Counters, i int) poolState {
+	state := poolState{pool: p, counters: counters.Pools[i], kinds: []message.Lane{own(p)}}
+	for k := range p.Servers {
+		state.servers = append(state.servers, e.newServer(p, counters, i, k))
+	}
+	return state
+}
+
+func (e *Engine) newServer(p *topology.Pool, counters *Counters, i, k int) serverState {
+	s := serverState{counters: counters.Servers[i][k], ejections: counters.Ejections[i][k]}
+	s.lanes = []lane{e.newLane(p, &s, p.Servers[k], own(p))}
+	return s
 }
 
 // Start dials the servers of the pools that want it.
 func (e *Engine) Start(now clock.Instant) {
 	e.begin(now)
 	e.desk.Started = now
+	e.open(now)
+}
+
+// open dials the servers of the pools that want it, where that is not done.
+func (e *Engine) open(now clock.Instant) {
 	for i, p := range e.snapshot.Pools {
 		if !p.Preconnect {
 			continue
 		}
 		for k := range e.pools[i].servers {
-			e.pools[i].servers[k].each(func(c *upstream.Conn) {
-				_ = c.Open(now) // nothing has failed yet: it dials
-			})
+			for _, c := range e.pools[i].servers[k].lanes[0] {
+				_ = c.Open(now) // one that may not be tried yet is opened when it may
+			}
 		}
 	}
 }
@@ -196,8 +213,8 @@ func (e *Engine) Accept(now clock.Instant, listener int, peer netip.AddrPort) me
 	slot.client.Open(&e.desk, id, p, state.counters, refusal)
 	slot.client.SetPause(state.pause.mode)
 	slot.client.Turn = state.accepted
-	e.numbered++
-	slot.client.Number = e.numbered
+	*e.numbered++
+	slot.client.Number = *e.numbered
 	state.accepted++
 	if e.draining {
 		slot.client.Drain()
@@ -288,6 +305,7 @@ func (e *Engine) Turn(now clock.Instant, s *topology.Snapshot) (dirty []message.
 	}
 	e.expire()
 	e.endPauses()
+	e.leave()
 	e.goOn()
 	e.relieve()
 	e.dirty, e.listed = e.listed[:0], e.dirty
@@ -314,12 +332,16 @@ func (e *Engine) Turn(now clock.Instant, s *topology.Snapshot) (dirty []message.
 }
 
 // Verdict says that it is decided what becomes of a server that has failed: s is the snapshot that has it.
-func (e *Engine) Verdict(now clock.Instant, s *topology.Snapshot, pool, server int) {
+func (e *Engine) Verdict(now clock.Instant, s *topology.Snapshot, server topology.ServerID) {
 	e.begin(now)
 	if s != e.snapshot {
 		e.apply(s)
 	}
-	e.pools[pool].servers[server].each((*upstream.Conn).Verdict)
+	if p := s.Pool(server.Pool); p != nil {
+		if server := p.Server(server.Name); server != nil {
+			e.pools[p.Index].servers[server.Index].each((*upstream.Conn).Verdict)
+		}
+	}
 }
 
 // goOn has clients go on that stopped at a request. It may make others stop, and those go on in the next
@@ -334,9 +356,10 @@ func (e *Engine) goOn() {
 	e.awakened = e.awakened[:copy(e.awakened, e.awakened[n:])]
 }
 
-// apply takes a new snapshot: same pools and servers, other rings and settings.
+// apply takes a new snapshot: same pools and servers, other rings and settings. For others there is Reload.
 func (e *Engine) apply(s *topology.Snapshot) {
 	for i, p := range s.Pools {
+		e.pools[i].pool = p
 		for k, server := range p.Servers {
 			e.pools[i].servers[k].each(func(c *upstream.Conn) {
 				c.Apply(server, &p.Settings)
@@ -345,7 +368,7 @@ func (e *Engine) apply(s *topology.Snapshot) {
 		}
 	}
 	for i := range e.slots {
-		if c := e.slots[i].client; c != nil {
+		if c := e.slots[i].client; c != nil && c.Pool.Index < len(s.Pools) {
 			c.Pool = s.Pools[c.Pool.Index]
 		}
 	}

@@ -52,6 +52,9 @@ func (e *Engine) eachConn(f func(*upstream.Conn)) {
 		for k := range e.pools[i].servers {
 			e.pools[i].servers[k].each(f)
 		}
+		for k := range e.pools[i].leavers {
+			e.pools[i].leavers[k].each(f)
+		}
 	}
 }
 

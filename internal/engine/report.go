@@ -13,11 +13,13 @@ type Counters struct {
 	Servers [][]*stats.Block
 	// Ejections are counted by the control plane, not by the worker.
 	Ejections [][]*stats.Ejections
+
+	numbered *uint64 // clients ever
 }
 
 // NewCounters returns counters at zero.
 func NewCounters(s *topology.Snapshot) *Counters {
-	c := &Counters{}
+	c := &Counters{numbered: new(uint64)}
 	for _, p := range s.Pools {
 		servers := make([]*stats.Block, len(p.Servers))
 		ejections := make([]*stats.Ejections, len(p.Servers))
@@ -28,6 +30,27 @@ func NewCounters(s *topology.Snapshot) *Counters {
 		c.Ejections = append(c.Ejections, ejections)
 	}
 	return c
+}
+
+// Reloaded returns the counters of a snapshot that follows on old, to which c belong: pools and servers of the same
+// name go on counting.
+func (c *Counters) Reloaded(old, s *topology.Snapshot) *Counters {
+	next := NewCounters(s)
+	next.numbered = c.numbered
+	for i, p := range s.Pools {
+		before := old.Pool(p.Name)
+		if before == nil {
+			continue
+		}
+		next.Pools[i] = c.Pools[before.Index]
+		for k, server := range p.Servers {
+			if was := before.Server(server.Name); was != nil {
+				next.Servers[i][k] = c.Servers[before.Index][was.Index]
+				next.Ejections[i][k] = c.Ejections[before.Index][was.Index]
+			}
+		}
+	}
+	return next
 }
 
 // PoolCounters and ServerCounters are readable from any goroutine.

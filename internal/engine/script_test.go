@@ -43,6 +43,8 @@ import (
 //	eject s0            a snapshot is published without server 0 in the ring; readmit s0 undoes it
 //	bar s0              likewise, but the ring keeps it
 //	verdict s0          it is decided what becomes of server 0
+//	reload k=v …        another configuration is in force; what leaves has a second. names=s0,s2 are its
+//	                    servers, host=x is another host for all of them, pool=x another name of the pool
 //	drain               the process is to end
 //	asleep              the engine wants no turn until somebody moves
 //	nothing             nobody has received anything that was not looked at
@@ -136,7 +138,10 @@ func (r *runner) line(line string) (string, error) {
 		return line, nil
 	case "verdict":
 		server := slices.IndexFunc(r.snap.Pools[0].Servers, func(s *topology.Server) bool { return s.Name == rest })
-		r.e.Verdict(r.now, r.snap, 0, server)
+		r.e.Verdict(r.now, r.snap, r.snap.Pools[0].Servers[server].ID())
+		return line, nil
+	case "reload":
+		r.reload(snapshot(r.t, "config "+rest))
 		return line, nil
 	case "drain":
 		r.e.Drain(r.now)

@@ -124,8 +124,8 @@ func (o serverSide) LacksRESP3(c *upstream.Conn) { o.e.pools[o.poolOf(c).Index].
 func (o serverSide) Settled(c *upstream.Conn) { o.e.resume(c) }
 
 func (o serverSide) poolOf(c *upstream.Conn) *topology.Pool {
-	for _, p := range o.e.snapshot.Pools {
-		if p.Name == c.Server.Pool {
+	for i := range o.e.pools {
+		if p := o.e.pools[i].pool; p.Name == c.Server.Pool {
 			return p
 		}
 	}

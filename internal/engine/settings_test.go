@@ -31,21 +31,30 @@ func snapshot(t testing.TB, line string) *topology.Snapshot {
 	if p.Hash, ok = hashkit.ByName("fnv1a_32"); !ok {
 		t.Fatal("no hash fnv1a_32")
 	}
-	servers := 2
+	names, host := []string{"s0", "s1"}, ""
 	if fields := strings.Fields(line); len(fields) > 0 && fields[0] == "config" {
 		for _, f := range fields[1:] {
 			k, v, _ := strings.Cut(f, "=")
-			if k == "servers" {
-				servers = number(t, v)
-			} else if !set(t, s, p, k, v) {
+			switch {
+			case k == "servers":
+				names = names[:0]
+				for i := range number(t, v) {
+					names = append(names, fmt.Sprintf("s%d", i))
+				}
+			case k == "names":
+				names = strings.Split(v, ",")
+			case k == "host":
+				host = v
+			case k == "pool":
+				p.Name = v
+			case !set(t, s, p, k, v):
 				t.Fatalf("config has no key %q", k)
 			}
 		}
 	}
 	var nodes []ring.Node
-	for i := range servers {
-		name := fmt.Sprintf("s%d", i)
-		p.Servers = append(p.Servers, &topology.Server{Pool: p.Name, Name: name, Index: i, Network: "tcp", Address: name, Weight: 1})
+	for i, name := range names {
+		p.Servers = append(p.Servers, &topology.Server{Pool: p.Name, Name: name, Index: i, Network: "tcp", Address: host + name, Weight: 1})
 		nodes = append(nodes, ring.Node{Name: name, Weight: 1, Index: i})
 	}
 	p.Ring = ring.New(p.Distribution, nodes)

@@ -56,6 +56,7 @@ type stage struct {
 	// ejected servers are not in the ring, unless it is kept.
 	ejected  map[string]bool
 	keepRing bool
+	counters *engine.Counters
 
 	scratch [64 << 10]byte
 }
@@ -72,7 +73,8 @@ func newStage(t testing.TB, snap *topology.Snapshot, chunk int) *stage {
 		dials: map[string]int{}, policy: map[string]string{},
 		early: map[message.ConnID]bool{}, ejected: map[string]bool{},
 	}
-	s.e = engine.New(s, s, snap, 1)
+	s.counters = engine.NewCounters(snap)
+	s.e = engine.NewWith(s, s, snap, 1, s.counters)
 	s.e.Buffers().Mangle = true
 	return s
 }
@@ -269,6 +271,14 @@ func (s *stage) eject(server string, out bool) {
 	next.Epoch++
 	next.Pools = []*topology.Pool{&pool}
 	s.snap = &next
+}
+
+// reload has another configuration be in force.
+func (s *stage) reload(next *topology.Snapshot) {
+	next.Epoch = s.snap.Epoch + 1
+	s.counters = s.counters.Reloaded(s.snap, next)
+	s.snap = next
+	s.e.Reload(s.now, next, s.counters, time.Second)
 }
 
 // reset ends a peer's connection with a reset.

@@ -112,7 +112,7 @@ func (e *Engine) next() clock.Instant {
 	if len(e.awakened) > 0 {
 		return e.now
 	}
-	next := min(e.timers.next(), e.pausesEnd())
+	next := min(e.timers.next(), e.pausesEnd(), e.leaveNext())
 	for _, at := range [2]clock.Instant{e.nextTrim, e.heldUntil} {
 		if at != 0 {
 			next = min(next, at)

@@ -2,10 +2,14 @@ package eventloop
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // listener is a Listener that a loop accepts from.
@@ -26,20 +30,55 @@ func (l *Loop) AddListener(number int, ln *Listener, clientKeepAlive bool) error
 			return fmt.Errorf("listen on %s: %w", ln.address, sysError(err))
 		}
 	}
-	slot := listenerSlot - uint32(len(l.listeners))
-	a := &listener{Listener: ln, number: number, id: message.NewConnID(slot, 0)}
+	place := slices.Index(l.listeners, nil)
+	if place < 0 {
+		place = len(l.listeners)
+		l.listeners = append(l.listeners, nil)
+	}
+	a := &listener{Listener: ln, number: number, id: message.NewConnID(listenerSlot-uint32(place), 0)}
 	if errno := l.poll.add(ln.fd, a.id, wantRead); errno != 0 {
 		return fmt.Errorf("listen on %s: %w", ln.address, SysError{errno})
 	}
-	l.listeners = append(l.listeners, a)
+	l.listeners[place] = a
+	return nil
+}
+
+// RemoveListener closes the listener that has the number; connections go on. It is for the loop's goroutine.
+func (l *Loop) RemoveListener(number int) {
+	for i, a := range l.listeners {
+		if a != nil && a.number == number {
+			l.poll.forget(a.fd)
+			a.Close()
+			l.listeners[i] = nil
+		}
+	}
+}
+
+// TuneListener has connections that the listener accepts from now on be as the settings say. It is for the
+// loop's goroutine.
+func (l *Loop) TuneListener(number, backlogSize int, clientKeepAlive bool) error {
+	for _, a := range l.listeners {
+		if a == nil || a.number != number {
+			continue
+		}
+		err := unix.Listen(a.fd, backlog(topology.Listen{Backlog: backlogSize}))
+		if err == nil && a.network == "tcp" {
+			err = tune(a.fd, clientKeepAlive)
+		}
+		if err != nil {
+			return fmt.Errorf("listen on %s: %w", a.address, sysError(err))
+		}
+	}
 	return nil
 }
 
 // StopAccepting closes all listeners; connections go on. It is for the loop's goroutine.
 func (l *Loop) StopAccepting() {
 	for _, a := range l.listeners {
-		l.poll.forget(a.fd)
-		a.Close()
+		if a != nil {
+			l.poll.forget(a.fd)
+			a.Close()
+		}
 	}
 	l.listeners = nil
 	l.resumeAt = clock.Never
@@ -95,7 +134,7 @@ func (l *Loop) resumeListeners() {
 	l.resumeAt = clock.Never
 	for _, a := range l.listeners {
 		switch {
-		case a.resumeAt == 0:
+		case a == nil, a.resumeAt == 0:
 		case a.resumeAt <= l.now:
 			a.resumeAt = 0
 			l.count.Controls++

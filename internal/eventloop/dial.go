@@ -161,10 +161,11 @@ func tune(fd int, keepAlive bool) error {
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return err
 	}
-	if !keepAlive {
-		return nil
+	wanted := 0
+	if keepAlive {
+		wanted = 1
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1); err != nil {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, wanted); err != nil || !keepAlive {
 		return err
 	}
 	// A dead peer is noticed after two minutes instead of the usual two hours.

@@ -298,7 +298,7 @@ func (l *Loop) dispatch(ev event) {
 		l.count.Wakeups++
 		l.mailbox.drain()
 	case slot >= firstReserved:
-		if i := int(listenerSlot - slot); i < len(l.listeners) {
+		if i := int(listenerSlot - slot); i < len(l.listeners) && l.listeners[i] != nil {
 			l.acceptFrom(l.listeners[i])
 		}
 	default:

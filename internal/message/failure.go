@@ -25,6 +25,8 @@ var (
 	ErrMemory = &Failure{"proxy memory limit reached"}
 	// ErrUnused: nobody has needed the connection for a while.
 	ErrUnused = &Failure{"not used"}
+	// ErrRemoved: the configuration has the server no more.
+	ErrRemoved = &Failure{"server was removed"}
 	// ErrShutdown: the proxy ends.
 	ErrShutdown = &Failure{"proxy is shutting down"}
 )

@@ -64,7 +64,7 @@ func (j *journal) put(l line) {
 
 // Server notes a change in a server connection's life. That the proxy itself ends is no news.
 func (j *journal) Server(p *topology.Pool, s *topology.Server, e upstream.Event, err error) {
-	if err == message.ErrShutdown {
+	if err == message.ErrShutdown || err == message.ErrRemoved {
 		return
 	}
 	l := line{key: key{pool: p.Name, server: s.Name, address: s.Address}, level: slog.LevelWarn}

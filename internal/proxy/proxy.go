@@ -24,17 +24,16 @@ import (
 
 // Proxy is the listeners and the worker that serves them.
 type Proxy struct {
-	log       *slog.Logger
-	journal   *journal
-	judge     Judge
-	lookup    eventloop.LookupFunc
-	snapshot  atomic.Pointer[topology.Snapshot]
-	counters  *engine.Counters
-	addresses []string // by pool
-	worker    *worker
-	ended     chan struct{}
-	endErr    error
-	stopOnce  sync.Once
+	log      *slog.Logger
+	journal  *journal
+	judge    Judge
+	lookup   eventloop.LookupFunc
+	inForce  atomic.Pointer[inForce]
+	lastDoor int // number of the last one that was opened
+	worker   *worker
+	ended    chan struct{}
+	endErr   error
+	stopOnce sync.Once
 }
 
 // Judge is told of servers that fail and recover, where the pool ejects. It answers Failed with Verdict. The
@@ -69,19 +68,11 @@ func (p *Proxy) SetJudge(j Judge) { p.judge = j }
 // SetLookup says how addresses of servers' names are found, before Start. Without it, it is the system's way.
 func (p *Proxy) SetLookup(f eventloop.LookupFunc) { p.lookup = f }
 
-// Publish puts a snapshot in force, with the same pools and servers: at the worker's next turn.
-func (p *Proxy) Publish(s *topology.Snapshot) {
-	p.snapshot.Store(s)
-	if w := p.worker; w != nil {
-		w.loop.Post(func(clock.Instant) {}) // it may sleep
-	}
-}
-
 // Verdict tells the worker that it is decided, by the snapshot in force, what becomes of a server that has
 // failed.
-func (p *Proxy) Verdict(pool, server int) {
+func (p *Proxy) Verdict(server topology.ServerID) {
 	if w := p.worker; w != nil {
-		w.loop.Post(func(now clock.Instant) { w.Engine.Verdict(now, p.snapshot.Load(), pool, server) })
+		w.loop.Post(func(now clock.Instant) { w.Engine.Verdict(now, w.snapshot, server) })
 	}
 }
 
@@ -93,26 +84,28 @@ func (p *Proxy) Log(level slog.Level, text string, pool *topology.Pool, server *
 
 // New returns a proxy for the snapshot's pools. Nothing is opened yet.
 func New(s *topology.Snapshot, log *slog.Logger) *Proxy {
-	p := &Proxy{log: log, ended: make(chan struct{}), counters: engine.NewCounters(s)}
-	p.snapshot.Store(s)
+	p := &Proxy{log: log, ended: make(chan struct{})}
+	p.inForce.Store(&inForce{snapshot: s, counters: engine.NewCounters(s)})
 	return p
 }
 
 // Start opens all listeners and begins to serve. On an error nothing is left open.
 func (p *Proxy) Start() error {
-	listeners, err := p.listen()
+	first := *p.inForce.Load()
+	doors, fresh, err := p.openDoors(nil, first.snapshot)
 	if err != nil {
 		return err
 	}
+	first.doors = doors
+	p.inForce.Store(&first)
 	p.journal = newJournal(p.log)
 	w, err := newWorker(p)
 	if err == nil {
-		for i, ln := range listeners {
-			pool := p.snapshot.Load().Pools[i]
-			if err = w.loop.AddListener(i, ln, pool.ClientKeepAlive); err != nil {
+		for i, d := range doors {
+			if err = w.loop.AddListener(d.number, fresh[d.number], first.snapshot.Pools[i].ClientKeepAlive); err != nil {
 				break
 			}
-			listeners[i] = nil
+			delete(fresh, d.number)
 		}
 		if err != nil {
 			w.loop.Discard()
@@ -120,7 +113,7 @@ func (p *Proxy) Start() error {
 	}
 	if err != nil {
 		p.journal.close()
-		closeAll(listeners)
+		fresh.close()
 		return err
 	}
 	// The workers must not starve the rest: signals, logs, name resolution.
@@ -136,32 +129,16 @@ func (p *Proxy) Start() error {
 	return nil
 }
 
-// listen opens every pool's listener.
-func (p *Proxy) listen() ([]*eventloop.Listener, error) {
-	var listeners []*eventloop.Listener
-	for _, pool := range p.snapshot.Load().Pools {
-		ln, err := eventloop.Listen(pool.Listen)
-		if err != nil {
-			closeAll(listeners)
-			return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
-		}
-		listeners = append(listeners, ln)
-		p.addresses = append(p.addresses, ln.Address())
-		p.log.Info("listening", "pool", pool.Name, "address", ln.Address(), "servers", len(pool.Servers))
-	}
-	return listeners, nil
-}
-
-func closeAll(listeners []*eventloop.Listener) {
-	for _, ln := range listeners {
-		if ln != nil {
-			ln.Close()
-		}
-	}
-}
-
 // Addresses are where the pools listen, in the snapshot's order, with the ports that the system chose.
-func (p *Proxy) Addresses() []string { return p.addresses }
+func (p *Proxy) Addresses() (all []string) {
+	for _, d := range p.inForce.Load().doors {
+		all = append(all, d.address)
+	}
+	return all
+}
+
+// Snapshot is the topology in force.
+func (p *Proxy) Snapshot() *topology.Snapshot { return p.inForce.Load().snapshot }
 
 // Ended is closed when the worker has ended, after Shutdown or because it could not go on.
 func (p *Proxy) Ended() <-chan struct{} { return p.ended }
@@ -206,11 +183,11 @@ func (p *Proxy) ask(f func() int) int {
 }
 
 // PoolCounters returns the counters of a pool, in the snapshot's order.
-func (p *Proxy) PoolCounters(pool int) *stats.Block { return p.counters.Pools[pool] }
+func (p *Proxy) PoolCounters(pool int) *stats.Block { return p.inForce.Load().counters.Pools[pool] }
 
 // ServerCounters returns the counters of a server of a pool, in the snapshot's order.
 func (p *Proxy) ServerCounters(pool, server int) *stats.Block {
-	return p.counters.Servers[pool][server]
+	return p.inForce.Load().counters.Servers[pool][server]
 }
 
 // LoopStats returns the event loop's counters.

@@ -54,12 +54,13 @@ func (p *Proxy) Report() Report {
 }
 
 func (p *Proxy) report(read func(*stats.Block) stats.Values) (r Report) {
-	for i, pool := range p.snapshot.Load().Pools {
-		of := PoolReport{Name: pool.Name, Counts: read(p.counters.Pools[i])}
+	now := p.inForce.Load()
+	for i, pool := range now.snapshot.Pools {
+		of := PoolReport{Name: pool.Name, Counts: read(now.counters.Pools[i])}
 		for k, server := range pool.Servers {
-			ejections := p.counters.Ejections[i][k]
+			ejections := now.counters.Ejections[i][k]
 			of.Servers = append(of.Servers, ServerReport{
-				Name: server.Name, Counts: read(p.counters.Servers[i][k]),
+				Name: server.Name, Counts: read(now.counters.Servers[i][k]),
 				Ejections: ejections.Number(), EjectedAt: ejections.Last(), Spared: ejections.Spared(),
 			})
 		}
@@ -70,7 +71,7 @@ func (p *Proxy) report(read func(*stats.Block) stats.Values) (r Report) {
 
 // Ejections is where the control plane counts how often it took a server out of its ring.
 func (p *Proxy) Ejections(pool, server int) *stats.Ejections {
-	return p.counters.Ejections[pool][server]
+	return p.inForce.Load().counters.Ejections[pool][server]
 }
 
 // Alive is closed when the worker has come to look at its mail: it turns.

@@ -3,12 +3,14 @@ package proxy
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/eventloop"
 	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // worker is one engine on one event loop: the loop's handler. All but newWorker and run belongs to
@@ -17,6 +19,9 @@ type worker struct {
 	*engine.Engine
 	proxy *Proxy
 	loop  *eventloop.Loop
+
+	snapshot *topology.Snapshot
+	poolOf   map[int]int // position of a pool by the number of its door
 
 	draining bool
 	drained  chan struct{}   // closed when the last client has gone
@@ -32,6 +37,7 @@ func newWorker(p *Proxy) (*worker, error) {
 		return nil, err
 	}
 	w.loop = loop
+	w.enter(p.inForce.Load())
 	w.reset()
 	return w, nil
 }
@@ -39,7 +45,8 @@ func newWorker(p *Proxy) (*worker, error) {
 // reset gives the worker a new engine, without connections.
 func (w *worker) reset() eventloop.Handler {
 	now := clock.System()
-	w.Engine = engine.NewWith(w.loop, observer{w.proxy.journal, w.proxy.judge}, w.proxy.snapshot.Load(), rand.Uint64(), w.proxy.counters)
+	w.Engine = engine.NewWith(w.loop, observer{w.proxy.journal, w.proxy.judge}, w.snapshot, rand.Uint64(),
+		w.proxy.inForce.Load().counters)
 	w.Engine.Start(now)
 	return w
 }
@@ -48,12 +55,17 @@ func (w *worker) run() error { return w.loop.Run(w) }
 
 // Turn ends the engine's turn under the snapshot in force.
 func (w *worker) Turn(now clock.Instant) ([]message.ConnID, clock.Instant) {
-	dirty, next := w.Engine.Turn(now, w.proxy.snapshot.Load())
+	dirty, next := w.Engine.Turn(now, w.snapshot)
 	if w.draining && w.Clients() == 0 {
 		w.draining = false
 		close(w.drained)
 	}
 	return dirty, next
+}
+
+// Accept tells the engine of a client that came through one of the doors.
+func (w *worker) Accept(now clock.Instant, number int, peer netip.AddrPort) message.ConnID {
+	return w.Engine.Accept(now, w.poolOf[number], peer)
 }
 
 // drain stops accepting and ends every client when it has its answers.

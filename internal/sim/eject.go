@@ -127,7 +127,7 @@ func (w *world) judge() {
 		}
 		w.log("verdict server%d", r.server)
 		w.apply()
-		w.engine.Verdict(w.now, w.snapshot, 0, r.server)
+		w.engine.Verdict(w.now, w.snapshot, w.snapshot.Pools[0].Servers[r.server].ID())
 	}
 	w.probe()
 	if len(c.reports) > 0 {

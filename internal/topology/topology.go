@@ -12,6 +12,9 @@ import (
 	"github.com/cashew-proxy/cashew/internal/ring"
 )
 
+// ServerID names a server: it is the same in every snapshot that has the server.
+type ServerID struct{ Pool, Name string }
+
 // Protocol is what a pool's clients and servers speak.
 type Protocol uint8
 
@@ -77,6 +80,29 @@ type Listen struct {
 	Mode      uint32 // permissions of a unix socket; 0 leaves the umask's
 	Backlog   int
 	ReusePort bool
+}
+
+// ID names the server.
+func (s *Server) ID() ServerID { return ServerID{s.Pool, s.Name} }
+
+// Pool returns the pool of a name, nil if there is none.
+func (s *Snapshot) Pool(name string) *Pool {
+	for _, p := range s.Pools {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// Server returns a server, nil if the pool has none of the name.
+func (p *Pool) Server(name string) *Server {
+	for _, s := range p.Servers {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
 }
 
 // Server is one backend of a pool. Its identity (pool name and Name) survives snapshots.

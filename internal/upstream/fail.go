@@ -35,7 +35,7 @@ func (c *Conn) fail(err error) {
 	// A server that closes an idle connection, because it restarts or has had enough of it, has not failed. One
 	// that says something unasked has.
 	idle = idle && err != message.ErrReply
-	if c.set.FailureLimit > 0 && !(was == ready && idle) && err != message.ErrShutdown && !c.blameless(err) {
+	if c.set.FailureLimit > 0 && !(was == ready && idle) && !intended(err) && !c.blameless(err) {
 		c.await()
 		f := Failure{Err: err, At: c.now}
 		if event == ConnectionLost {
@@ -59,7 +59,7 @@ func (c *Conn) fail(err error) {
 	if len(failed.ring) <= 1024 {
 		c.spare = failed.ring
 	}
-	if c.set.Preconnect && c.Lasting && err != message.ErrShutdown {
+	if c.set.Preconnect && c.Lasting && !intended(err) {
 		at := c.retryAt
 		if was == ready {
 			at = c.now.Add(c.reconnectPause())
@@ -79,13 +79,16 @@ func (c *Conn) reconnectPause() time.Duration {
 	return pause
 }
 
+// intended says that the proxy itself has closed the connection for good.
+func intended(err error) bool { return err == message.ErrShutdown || err == message.ErrRemoved }
+
 func (c *Conn) count(err error) {
 	switch {
 	case err == message.ErrEOF:
 		c.counters.Inc(stats.ServerEOFs)
 	case err.Error() == message.ErrTimeout.Text: // the system's timeouts have the same text
 		c.counters.Inc(stats.ServerTimeouts)
-	case err == message.ErrShutdown, err == message.ErrUnused:
+	case intended(err), err == message.ErrUnused:
 	default:
 		c.counters.Inc(stats.ServerErrors)
 	}
@@ -239,12 +242,18 @@ func (c *Conn) Retire(now, since clock.Instant) {
 // maxRefusal bounds a reply to the handshake, in bytes.
 const maxRefusal = 4096
 
-// Apply takes the settings of a new snapshot. What is in flight goes on. Of a server that is ejected
-// nothing more is wanted until it is not.
+// Apply takes the settings of a new snapshot. What is in flight goes on, and has the new timeouts from its
+// arrival. Of a server that is ejected nothing more is wanted until it is not.
 func (c *Conn) Apply(server *topology.Server, set *topology.Settings) {
 	c.Server, c.set = server, set
 	c.parser.configure(set, c.lane)
 	c.makeRoom()
+	if set.ConnectTimeout > 0 && (c.state == dialing || c.state == greeting) {
+		c.owner.Wake(c, c.dialed.Add(set.ConnectTimeout))
+	}
+	if set.Timeout > 0 && c.fifo.n > 0 {
+		c.owner.Wake(c, c.fifo.at(0).at.Add(set.Timeout))
+	}
 }
 
 // makeRoom says up to which length of the queue a request needs no second look: none if the server is ejected,

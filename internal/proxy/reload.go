@@ -1,0 +1,154 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/engine"
+	"github.com/cashew-proxy/cashew/internal/eventloop"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// inForce is what the worker goes by, and what is counted under it. It is replaced as a whole and never changed;
+// only whoever calls Publish and Reload, one goroutine, has another follow.
+type inForce struct {
+	snapshot *topology.Snapshot
+	counters *engine.Counters
+	doors    []door // by pool
+}
+
+// door is a listener as long as it stays open: the pool behind it may change.
+type door struct {
+	number  int // the loop's name for it
+	listen  topology.Listen
+	address string // with the port that the system chose
+}
+
+// opened are listeners that no loop has yet, by the number of their doors.
+type opened map[int]*eventloop.Listener
+
+func (o opened) close() {
+	for _, ln := range o {
+		ln.Close()
+	}
+}
+
+// openDoors returns a door for each pool of s: one of those that are open if it leads to the same address, else a
+// new one. On an error nothing is left open that was not.
+func (p *Proxy) openDoors(open []door, s *topology.Snapshot) (doors []door, fresh opened, err error) {
+	fresh = opened{}
+	for _, pool := range s.Pools {
+		d := doorTo(open, pool.Listen)
+		if d == nil {
+			ln, err := eventloop.Listen(pool.Listen)
+			if err != nil {
+				fresh.close()
+				return nil, nil, fmt.Errorf("pool %s: %w", pool.Name, err)
+			}
+			p.lastDoor++
+			d = &door{number: p.lastDoor, address: ln.Address()}
+			fresh[d.number] = ln
+			p.log.Info("listening", "pool", pool.Name, "address", ln.Address(), "servers", len(pool.Servers))
+		}
+		doors = append(doors, door{d.number, pool.Listen, d.address})
+	}
+	return doors, fresh, nil
+}
+
+// doorTo is the door that is open already where a pool is to listen; nil if there is none.
+func doorTo(open []door, l topology.Listen) *door {
+	for i := range open {
+		if o := open[i].listen; o.Network == l.Network && o.Address == l.Address && o.Mode == l.Mode {
+			return &open[i]
+		}
+	}
+	return nil
+}
+
+// Publish puts a snapshot in force, with the same pools and servers: at the worker's next turn.
+func (p *Proxy) Publish(s *topology.Snapshot) {
+	next := *p.inForce.Load()
+	next.snapshot = s
+	p.inForce.Store(&next)
+	if w := p.worker; w != nil {
+		w.loop.Post(func(clock.Instant) { w.snapshot = s })
+	}
+}
+
+// Reload puts a snapshot in force that may have other pools, servers and listeners, as the engine's Reload says;
+// within bounds the time that those which leave have for what they were asked. It returns when the worker goes by
+// the new snapshot. On an error nothing has changed.
+func (p *Proxy) Reload(s *topology.Snapshot, within time.Duration) error {
+	now := p.inForce.Load()
+	doors, fresh, err := p.openDoors(now.doors, s)
+	if err != nil {
+		return err
+	}
+	next := &inForce{s, now.counters.Reloaded(now.snapshot, s), doors}
+	outcome := make(chan error, 1)
+	err = errors.New("the proxy has ended")
+	if p.worker.loop.Post(func(now clock.Instant) {
+		failed := errors.New("panic in the worker")
+		defer func() { outcome <- failed }()
+		failed = p.worker.reload(now, next, fresh, within)
+	}) {
+		select {
+		case err = <-outcome:
+		case <-p.ended:
+		}
+	}
+	if err != nil {
+		fresh.close()
+	}
+	return err
+}
+
+// reload is Reload in the worker's goroutine. Listeners that were given to the loop are taken out of fresh.
+func (w *worker) reload(now clock.Instant, next *inForce, fresh opened, within time.Duration) error {
+	if w.draining {
+		return errors.New("the proxy is shutting down")
+	}
+	added := map[int]bool{}
+	for i, d := range next.doors {
+		ln := fresh[d.number]
+		if ln == nil {
+			continue
+		}
+		if err := w.loop.AddListener(d.number, ln, next.snapshot.Pools[i].ClientKeepAlive); err != nil {
+			for number := range added {
+				w.loop.RemoveListener(number)
+			}
+			return err
+		}
+		delete(fresh, d.number)
+		added[d.number] = true
+	}
+	before := w.proxy.inForce.Load()
+	w.enter(next)
+	for _, d := range before.doors {
+		if _, stays := w.poolOf[d.number]; !stays {
+			w.loop.RemoveListener(d.number)
+			w.proxy.log.Info("no longer listening", "address", d.address)
+		}
+	}
+	for i, d := range next.doors {
+		pool := next.snapshot.Pools[i]
+		if err := w.loop.TuneListener(d.number, pool.Listen.Backlog, pool.ClientKeepAlive); err != nil {
+			w.proxy.log.Warn("a listener keeps its settings", "pool", pool.Name, "error", err)
+		}
+	}
+	w.Engine.Reload(now, next.snapshot, next.counters, within)
+	return nil
+}
+
+// enter has the worker go by what is in force from now on.
+func (w *worker) enter(next *inForce) {
+	w.proxy.inForce.Store(next)
+	w.snapshot = next.snapshot
+	w.poolOf = map[int]int{}
+	for i, d := range next.doors {
+		w.poolOf[d.number] = i
+	}
+}
