@@ -24,11 +24,26 @@ const (
 	serverForm = "allowed: host:port:weight [name] or /path:weight [name]"
 )
 
+var asListen = form[Pool]{
+	set:    setListen,
+	show:   func(p *Pool) []string { return []string{p.Listen.String()} },
+	schema: schema{"type": "string", "pattern": `^(/.+|.+:[0-9]+)$`},
+}
+
 func setListen(p *Pool, v value) string {
 	listen, problem := parseListen(v.text)
 	listen.Text = v.text
 	p.Listen = listen
 	return problem
+}
+
+// String is what parseListen makes the same of. A path with a space has its mode, or what follows the
+// space would be taken for one.
+func (l Listen) String() string {
+	if l.Network == "unix" && (l.Mode != 0 || strings.Contains(l.Address, " ")) {
+		return fmt.Sprintf("%s %04o", l.Address, l.Mode)
+	}
+	return l.Address
 }
 
 func parseListen(text string) (Listen, string) {
@@ -110,6 +125,17 @@ func checkHost(host, form string) string {
 	return ""
 }
 
+var asServers = form[Pool]{
+	set: setServers,
+	show: func(p *Pool) (lines []string) {
+		for _, s := range p.Servers {
+			lines = append(lines, s.String())
+		}
+		return lines
+	},
+	schema: oneOrMore(schema{"type": "string", "pattern": `^.+:[0-9]+( .*)?\n?$`}),
+}
+
 // setServers appends the servers in v, up to the first wrong one. The loader calls it once per line,
 // so that each mistake has its own position.
 func setServers(p *Pool, v value) string {
@@ -131,6 +157,18 @@ func setServers(p *Pool, v value) string {
 		p.Servers = append(p.Servers, s)
 	}
 	return ""
+}
+
+// String is the line of s in a list of servers.
+func (s Server) String() string {
+	where := s.Address
+	if host, port, err := net.SplitHostPort(s.Address); s.Network == "tcp" && !s.Named && err == nil && s.Name != ringName(host, port) {
+		where = s.Name // the port is written in another way, and so hashed
+	}
+	if s.Named {
+		return fmt.Sprintf("%s:%d %s", where, s.Weight, s.Name)
+	}
+	return fmt.Sprintf("%s:%d", where, s.Weight)
 }
 
 // parseServer reads a line from the right, as twemproxy does: the name after the last space, the
@@ -200,39 +238,4 @@ func ringName(host, port string) string {
 		return host
 	}
 	return host + ":" + port
-}
-
-func setHashTag(p *Pool, v value) string {
-	if len(v.text) != 2 {
-		return fmt.Sprintf("%s has %d bytes; exactly 2 are allowed, as in \"{}\"", quote(v.text), len(v.text))
-	}
-	p.HashTag = v.text
-	return ""
-}
-
-// setChoice sets a field to whether one of several names was chosen.
-func setChoice(allowed []string, chosen string, field func(*Pool) *bool) setter[Pool] {
-	return func(p *Pool, v value) string {
-		given := ""
-		problem := setEnum(allowed, func(*Pool) *string { return &given })(p, v)
-		*field(p) = given == chosen
-		return problem
-	}
-}
-
-func setAllowCommands(p *Pool, v value) string {
-	for _, item := range v.items {
-		problem := setEnum(guarded, func(*Pool) *string { return new(string) })(p, value{scalar: item})
-		if problem != "" {
-			return problem
-		}
-		p.AllowCommands = append(p.AllowCommands, item.text)
-	}
-	return ""
-}
-
-func setLineSize(p *Pool, v value) string {
-	n, problem := size(v.text, minBuffer, 1<<30)
-	p.InlineSizeLimit = int(n)
-	return problem
 }

@@ -18,17 +18,16 @@ func (l *loader) checkProtocol(p *Pool, given places) {
 	if user, ok := given["redis_user"]; ok && !auth && !both {
 		l.mistake(user, p.Name+".redis_user", "not allowed without redis_auth or redis_auth_file")
 	}
-	if p.Redis {
-		if at, ok := given["on_server_error"]; ok {
-			l.mistake(at, p.Name+".on_server_error", "not allowed for a Redis pool; it needs \"redis: false\"")
-		}
-		return
-	}
-	for _, name := range []string{"redis_auth", "redis_auth_file", "redis_user", "databases"} {
-		if at, ok := given[name]; ok {
-			l.mistake(at, p.Name+"."+name, "not allowed for a memcached pool; it needs \"redis: true\"")
+	for _, k := range poolKeys {
+		if at, ok := given[k.name]; ok && !k.fits(p.Redis) {
+			l.mistake(at, p.Name+"."+k.name, "not allowed for a %s pool; it needs \"redis: %v\"", p.protocol(), !p.Redis)
 		}
 	}
+}
+
+// fits tells whether a pool may have the key.
+func (k *key[T]) fits(redis bool) bool {
+	return k.only == anyProtocol || redis == (k.only == onlyRedis)
 }
 
 func (p *Pool) protocol() string {

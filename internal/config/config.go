@@ -2,7 +2,8 @@
 //
 // The format is twemproxy's YAML: a map of pools, and the reserved name "cashew" for settings of the
 // whole process. All mistakes of a file are reported at once, each with its line and column. One
-// table of keys (keys.go) drives decoding, defaults, bounds and the reference page.
+// table of keys (keys.go) drives decoding, defaults, bounds, Show, Diff, the reference page and the JSON
+// Schema.
 //
 // The control plane and the command line use it, from any goroutine: nothing here keeps state. Load
 // reads the file and the password files that it names, and does nothing else: no name is resolved,

@@ -59,7 +59,7 @@ func checkDefaults[T any](t *testing.T, table []key[T]) {
 				continue
 			}
 			var into T
-			if problem := k.set(&into, value{scalar: scalar{text: text}}); problem != "" {
+			if problem := k.as.set(&into, value{scalar: scalar{text: text}}); problem != "" {
 				t.Errorf("%s refuses its default: %s", k.name, problem)
 			}
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // FuzzLoad: whatever the file, parsing ends without a panic, in a Config that control.Build can take
-// or in mistakes.
+// and that can be shown, or in mistakes.
 func FuzzLoad(f *testing.F) {
 	for _, dir := range []string{"good", "bad"} {
 		for _, file := range corpus(f, dir, 9) {
@@ -33,6 +33,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		checkConfig(t, c)
+		checkShow(t, c)
 	})
 }
 

@@ -9,31 +9,46 @@ import (
 	"github.com/cashew-proxy/cashew/internal/ring"
 )
 
-// touch says what a change of a key touches, for whoever plans one.
-type touch string
+// Touch says what a change of a key touches, for whoever plans one.
+type Touch string
+
+// What changes touch.
+const (
+	TouchesPlacement Touch = "placement"   // keys move to other servers
+	TouchesListener  Touch = "listener"    // the pool's listening socket
+	TouchesServers   Touch = "servers"     // connections to servers
+	TouchesClients   Touch = "clients"     // connections from clients
+	TouchesRequests  Touch = "requests"    // requests from then on
+	TouchesPool      Touch = "the pool"    // everything in the pool
+	TouchesProcess   Touch = "the process" // everything
+)
+
+// protocol is whose pools may have a key.
+type protocol uint8
 
 const (
-	placement   touch = "placement"   // keys move to other servers
-	listener    touch = "listener"    // the pool's listening socket
-	servers     touch = "servers"     // connections to servers
-	connections touch = "clients"     // connections from clients
-	requests    touch = "requests"    // requests from then on
-	whole       touch = "the process" // everything
+	anyProtocol protocol = iota
+	onlyRedis
+	onlyMemcached
 )
 
 // key is one row of a table of keys: everything that is known about it.
 type key[T any] struct {
 	name     string
 	kind     string // what the value is, for the reference page
-	fallback string // the default as a value for set; "" if there is none; "=other" is other's value
+	fallback string // the default as a text for the form; "" if there is none; "=other" is other's value
 	compat   string // the default under compat, if it is another one
 	required bool
 	list     bool
+	only     protocol
 	allowed  string // bounds or values, for the reference page
 	since    string // "twemproxy", or "cashew" for what twemproxy lacks
-	touches  touch
+	touches  Touch
+	restart  bool // a running process keeps the old value
+	closes   bool // a change closes the pool's clients, when they have their replies
+	secret   bool // the value is for nobody's eyes
 	help     string
-	set      setter[T]
+	as       form[T]
 }
 
 // Bounds that several keys share. twemproxy's numbers are ints of 32 bits.
@@ -57,13 +72,8 @@ const (
 
 var logFormats = []string{"text", "json"}
 
-var (
-	crossServer   = []string{"refuse", "first_key"}
-	onServerError = []string{"error", "miss"}
-	onEject       = []string{"rehash", "fail"}
-	// guarded are the commands that a pool has to allow.
-	guarded = []string{"flush_all", "flushall", "flushdb", "swapdb"}
-)
+// guarded are the commands that a pool has to allow.
+var guarded = []string{"flush_all", "flushall", "flushdb", "swapdb"}
 
 // poolKeys has every key of a pool, in the order of the reference page.
 var poolKeys = concat(addressKeys, placementKeys, connectionKeys, redisKeys, memcachedKeys, failureKeys, limitKeys)
@@ -77,242 +87,242 @@ func concat(tables ...[]key[Pool]) (all []key[Pool]) {
 
 var addressKeys = []key[Pool]{
 	{
-		name: "listen", kind: "address", required: true, since: ofTwemproxy, touches: listener,
+		name: "listen", kind: "address", required: true, since: ofTwemproxy, touches: TouchesListener,
 		allowed: "`host:port`, `/path` or `/path mode`",
 		help:    "Where clients connect: see [Listening](#listening).",
-		set:     setListen,
+		as:      asListen,
 	},
 	{
-		name: "servers", kind: "list of servers", required: true, list: true, since: ofTwemproxy, touches: placement,
+		name: "servers", kind: "list of servers", required: true, list: true, since: ofTwemproxy, touches: TouchesPlacement,
 		allowed: "`host:port:weight [name]` or `/path:weight [name]`, at least one",
 		help:    "The pool's servers: see [Servers](#servers). Their order does not matter.",
-		set:     setServers,
+		as:      asServers,
 	},
 	{
-		name: "redis", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: whole, allowed: boolean,
+		name: "redis", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: TouchesPool, closes: true, allowed: boolean,
 		help: "The protocol: Redis if true, memcached's text and meta protocols if false.",
-		set:  setBool(func(p *Pool) *bool { return &p.Redis }),
+		as:   asBool(func(p *Pool) *bool { return &p.Redis }),
 	},
 }
 
 var placementKeys = []key[Pool]{
 	{
-		name: "hash", kind: "name", fallback: hashkit.Default, since: ofTwemproxy, touches: placement,
+		name: "hash", kind: "name", fallback: hashkit.Default, since: ofTwemproxy, touches: TouchesPlacement,
 		allowed: "`" + strings.Join(hashkit.Names(), "` `") + "`",
 		help: "The function that maps a key to a number of 32 bits. " +
 			"`crc32` yields 15 bits only: with ketama all keys go to one server; `crc32a` is the whole CRC.",
-		set: setEnum(hashkit.Names(), func(p *Pool) *string { return &p.Hash }),
+		as: asEnum(hashkit.Names(), func(p *Pool) *string { return &p.Hash }),
 	},
 	{
-		name: "hash_tag", kind: "two bytes", since: ofTwemproxy, touches: placement,
+		name: "hash_tag", kind: "two bytes", since: ofTwemproxy, touches: TouchesPlacement,
 		allowed: "exactly two bytes, such as `\"{}\"` (with the quotes)",
 		help: "If a key holds the first byte and later the second with something between, only what is between is " +
 			"hashed: keys with the same tag share a server.",
-		set: setHashTag,
+		as: asHashTag,
 	},
 	{
-		name: "distribution", kind: "name", fallback: "ketama", since: ofTwemproxy, touches: placement,
+		name: "distribution", kind: "name", fallback: "ketama", since: ofTwemproxy, touches: TouchesPlacement,
 		allowed: "`" + strings.Join(ring.Names(), "` `") + "`",
 		help: "How a hash selects a server: `ketama` is consistent hashing by server names, `modula` the remainder of a " +
 			"division, `random` takes no notice of the key.",
-		set: setEnum(ring.Names(), func(p *Pool) *string { return &p.Distribution }),
+		as: asEnum(ring.Names(), func(p *Pool) *string { return &p.Distribution }),
 	},
 	{
-		name: "cross_server", kind: "name", fallback: "refuse", compat: "first_key", since: ofCashew, touches: requests,
+		name: "cross_server", kind: "name", fallback: "refuse", compat: "first_key", since: ofCashew, touches: TouchesRequests,
 		allowed: "`refuse` `first_key`",
 		help: "What becomes of a command that needs all its keys on one server and has them on several: an error reply, or, " +
 			"as in twemproxy, it goes to the first key's server.",
-		set: setChoice(crossServer, "first_key", func(p *Pool) *bool { return &p.FirstKey }),
+		as: asChoice("refuse", "first_key", func(p *Pool) *bool { return &p.FirstKey }),
 	},
 }
 
 var connectionKeys = []key[Pool]{
 	{
-		name: "timeout", kind: "milliseconds", fallback: "0", since: ofTwemproxy, touches: requests, allowed: anyNumber,
+		name: "timeout", kind: "milliseconds", fallback: "0", since: ofTwemproxy, touches: TouchesRequests, allowed: anyNumber,
 		help: "A request's time from its arrival to its reply; then the client gets an error. 0 is none.",
-		set:  setMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.Timeout }),
+		as:   asMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.Timeout }),
 	},
 	{
-		name: "connect_timeout", kind: "milliseconds", fallback: "5000", since: ofCashew, touches: servers, allowed: anyNumber,
+		name: "connect_timeout", kind: "milliseconds", fallback: "5000", since: ofCashew, touches: TouchesServers, allowed: anyNumber,
 		help: "The time for connecting to a server, authentication included. 0 is none.",
-		set:  setMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ConnectTimeout }),
+		as:   asMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ConnectTimeout }),
 	},
 	{
-		name: "client_idle_timeout", kind: "milliseconds", fallback: "0", since: ofCashew, touches: connections, allowed: anyNumber,
+		name: "client_idle_timeout", kind: "milliseconds", fallback: "0", since: ofCashew, touches: TouchesClients, allowed: anyNumber,
 		help: "A client that sends nothing for so long, and waits for nothing, is closed. 0 is never.",
-		set:  setMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ClientIdleTimeout }),
+		as:   asMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ClientIdleTimeout }),
 	},
 	{
-		name: "backlog", kind: "number", fallback: "512", since: ofTwemproxy, touches: listener, allowed: anyNumber,
+		name: "backlog", kind: "number", fallback: "512", since: ofTwemproxy, touches: TouchesListener, allowed: anyNumber,
 		help: "Connections that the kernel holds until they are accepted; the kernel has a bound of its own.",
-		set:  setNumber(0, maxNumber, func(p *Pool) *int { return &p.Backlog }),
+		as:   asNumber(0, maxNumber, func(p *Pool) *int { return &p.Backlog }),
 	},
 	{
-		name: "reuseport", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: listener, allowed: boolean,
+		name: "reuseport", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: TouchesListener, allowed: boolean,
 		help: "Sets SO_REUSEPORT on the listening socket, so that several processes can share the port.",
-		set:  setBool(func(p *Pool) *bool { return &p.ReusePort }),
+		as:   asBool(func(p *Pool) *bool { return &p.ReusePort }),
 	},
 	{
-		name: "client_connections", kind: "number", fallback: "0", since: ofTwemproxy, touches: connections, allowed: anyNumber,
+		name: "client_connections", kind: "number", fallback: "0", since: ofTwemproxy, touches: TouchesClients, allowed: anyNumber,
 		help: "The most clients at once; further ones are refused. 0 is no bound. Under the name `nutcracker` it has no " +
 			"effect, as in twemproxy, and a warning says so.",
-		set: setNumber(0, maxNumber, func(p *Pool) *int { return &p.ClientConnections }),
+		as: asNumber(0, maxNumber, func(p *Pool) *int { return &p.ClientConnections }),
 	},
 	{
-		name: "server_connections", kind: "number", fallback: "1", since: ofTwemproxy, touches: servers, allowed: "1 to 65535",
+		name: "server_connections", kind: "number", fallback: "1", since: ofTwemproxy, touches: TouchesServers, allowed: "1 to 65535",
 		help: "Connections to each server. A client keeps to one of them, so that it reads what it wrote.",
-		set:  setNumber(1, 65535, func(p *Pool) *int { return &p.ServerConnections }),
+		as:   asNumber(1, 65535, func(p *Pool) *int { return &p.ServerConnections }),
 	},
 	{
-		name: "preconnect", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: servers, allowed: boolean,
+		name: "preconnect", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: TouchesServers, allowed: boolean,
 		help: "Connects to all servers at start, with all `server_connections`, and not at the first request.",
-		set:  setBool(func(p *Pool) *bool { return &p.Preconnect }),
+		as:   asBool(func(p *Pool) *bool { return &p.Preconnect }),
 	},
 	{
-		name: "tcpkeepalive", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: servers, allowed: boolean,
+		name: "tcpkeepalive", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: TouchesServers, allowed: boolean,
 		help: "TCP keepalive for connections to servers and, unless `client_keepalive` says otherwise, from clients.",
-		set:  setBool(func(p *Pool) *bool { return &p.TCPKeepAlive }),
+		as:   asBool(func(p *Pool) *bool { return &p.TCPKeepAlive }),
 	},
 	{
-		name: "client_keepalive", kind: "boolean", fallback: "=tcpkeepalive", since: ofCashew, touches: connections, allowed: boolean,
+		name: "client_keepalive", kind: "boolean", fallback: "=tcpkeepalive", since: ofCashew, touches: TouchesClients, allowed: boolean,
 		help: "TCP keepalive for connections from clients.",
-		set:  setBool(func(p *Pool) *bool { return &p.ClientKeepAlive }),
+		as:   asBool(func(p *Pool) *bool { return &p.ClientKeepAlive }),
 	},
 }
 
 var redisKeys = []key[Pool]{
 	{
-		name: "redis_auth", kind: "text", since: ofTwemproxy, touches: whole, allowed: "not empty; only with `redis: true`",
+		name: "redis_auth", kind: "text", only: onlyRedis, secret: true, since: ofTwemproxy, touches: TouchesPool, allowed: "not empty; only with `redis: true`",
 		help: "The password that clients must give, and that servers are given.",
-		set:  setText(func(p *Pool) *string { return &p.RedisAuth }),
+		as:   asText(func(p *Pool) *string { return &p.RedisAuth }),
 	},
 	{
-		name: "redis_auth_file", kind: "path", since: ofCashew, touches: whole,
+		name: "redis_auth_file", kind: "path", only: onlyRedis, secret: true, since: ofCashew, touches: TouchesPool,
 		allowed: "a file of at most 64kb; not with `redis_auth`; only with `redis: true`",
 		help: "The file that holds the password, read at start; one newline at its end does not count. A relative path " +
 			"begins at the directory of the configuration file.",
-		set: setText(func(p *Pool) *string { return &p.RedisAuth }), // the loader puts the contents in place of the path
+		as: asPasswordFile,
 	},
 	{
-		name: "redis_user", kind: "text", since: ofCashew, touches: whole, allowed: "not empty; only with a password",
+		name: "redis_user", kind: "text", only: onlyRedis, since: ofCashew, touches: TouchesPool, allowed: "not empty; only with a password",
 		help: "The user name that goes with the password. Without it the server's default user is meant.",
-		set:  setText(func(p *Pool) *string { return &p.RedisUser }),
+		as:   asText(func(p *Pool) *string { return &p.RedisUser }),
 	},
 	{
-		name: "redis_db", kind: "number", fallback: "0", since: ofTwemproxy, touches: servers, allowed: anyNumber,
+		name: "redis_db", kind: "number", fallback: "0", since: ofTwemproxy, touches: TouchesServers, closes: true, allowed: anyNumber,
 		help: "The database that clients begin with.",
-		set:  setNumber(0, maxNumber, func(p *Pool) *int { return &p.RedisDB }),
+		as:   asNumber(0, maxNumber, func(p *Pool) *int { return &p.RedisDB }),
 	},
 	{
-		name: "databases", kind: "number", fallback: "16", since: ofCashew, touches: requests, allowed: "1 to 16384; only with `redis: true`",
+		name: "databases", kind: "number", only: onlyRedis, fallback: "16", since: ofCashew, touches: TouchesRequests, allowed: "1 to 16384; only with `redis: true`",
 		help: "How many databases clients may choose from with `SELECT`, as in the configuration of the servers. Each that is in use takes " +
 			"connections of its own.",
-		set: setNumber(1, 16384, func(p *Pool) *int { return &p.Databases }),
+		as: asNumber(1, 16384, func(p *Pool) *int { return &p.Databases }),
 	},
 }
 
 var memcachedKeys = []key[Pool]{
 	{
-		name: "on_server_error", kind: "name", fallback: "error", since: ofCashew, touches: requests,
+		name: "on_server_error", kind: "name", only: onlyMemcached, fallback: "error", since: ofCashew, touches: TouchesRequests,
 		allowed: "`error` `miss`; only with `redis: false`",
 		help: "What a client gets for keys whose server has failed: an error, or no value, as if the server did not have " +
 			"them. It holds for reading: `get`, `gets`, `gat`, `gats` and `mg`.",
-		set: setChoice(onServerError, "miss", func(p *Pool) *bool { return &p.MissOnError }),
+		as: asChoice("error", "miss", func(p *Pool) *bool { return &p.MissOnError }),
 	},
 	{
-		name: "allow_commands", kind: "list of names", list: true, since: ofCashew, touches: requests,
+		name: "allow_commands", kind: "list of names", list: true, since: ofCashew, touches: TouchesRequests,
 		allowed: "`flush_all` with `redis: false`; `flushall`, `flushdb`, `swapdb` with `redis: true`",
 		help:    "Commands that are refused unless they are named here. `flush_all` goes to every server of the pool; the others are served in pools of one server.",
-		set:     setAllowCommands,
+		as:      asAllowCommands,
 	},
 }
 
 var failureKeys = []key[Pool]{
 	{
-		name: "auto_eject_hosts", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: placement, allowed: boolean,
+		name: "auto_eject_hosts", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: TouchesPlacement, allowed: boolean,
 		help: "Takes a server that fails out of the distribution, until it has answered a probe. The keys that it owned go " +
 			"to other servers meanwhile.",
-		set: setBool(func(p *Pool) *bool { return &p.AutoEjectHosts }),
+		as: asBool(func(p *Pool) *bool { return &p.AutoEjectHosts }),
 	},
 	{
-		name: "server_retry_timeout", kind: "milliseconds", fallback: "30000", since: ofTwemproxy, touches: requests, allowed: anyNumber,
+		name: "server_retry_timeout", kind: "milliseconds", fallback: "30000", since: ofTwemproxy, touches: TouchesRequests, allowed: anyNumber,
 		help: "How long an ejected server is left alone before it is probed for the first time. Further probes come at longer " +
 			"intervals. Only with `auto_eject_hosts: true`; 0 ejects nobody.",
-		set: setMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ServerRetryTimeout }),
+		as: asMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ServerRetryTimeout }),
 	},
 	{
-		name: "server_failure_limit", kind: "number", fallback: "2", since: ofTwemproxy, touches: requests, allowed: anyNumber,
+		name: "server_failure_limit", kind: "number", fallback: "2", since: ofTwemproxy, touches: TouchesRequests, allowed: anyNumber,
 		help: "Failures in a row that eject a server. Only with `auto_eject_hosts: true`; 0 is 1.",
-		set:  setNumber(0, maxNumber, func(p *Pool) *int { return &p.ServerFailureLimit }),
+		as:   asNumber(0, maxNumber, func(p *Pool) *int { return &p.ServerFailureLimit }),
 	},
 	{
-		name: "eject_limit", kind: "percent", fallback: "100", since: ofCashew, touches: placement, allowed: "0 to 100",
+		name: "eject_limit", kind: "percent", fallback: "100", since: ofCashew, touches: TouchesPlacement, allowed: "0 to 100",
 		help: "The share of the pool's servers that may be out at once; those that fail beyond it keep their keys. 100 is all of " +
 			"them, as in twemproxy.",
-		set: setNumber(0, 100, func(p *Pool) *int { return &p.EjectLimit }),
+		as: asNumber(0, 100, func(p *Pool) *int { return &p.EjectLimit }),
 	},
 	{
-		name: "on_eject", kind: "name", fallback: "rehash", since: ofCashew, touches: placement, allowed: "`rehash` `fail`",
+		name: "on_eject", kind: "name", fallback: "rehash", since: ofCashew, touches: TouchesPlacement, allowed: "`rehash` `fail`",
 		help: "What becomes of the keys of an ejected server: they go to other servers, as in twemproxy, or they stay and their " +
 			"requests fail at once. Choose `fail` where an error is better than data that may be old.",
-		set: setChoice(onEject, "fail", func(p *Pool) *bool { return &p.FailOnEject }),
+		as: asChoice("rehash", "fail", func(p *Pool) *bool { return &p.FailOnEject }),
 	},
 }
 
 var limitKeys = []key[Pool]{
 	{
-		name: "request_size_limit", kind: "size", fallback: "512mb", since: ofCashew, touches: requests, allowed: anyBuffer,
+		name: "request_size_limit", kind: "size", fallback: "512mb", since: ofCashew, touches: TouchesRequests, allowed: anyBuffer,
 		help: "The longest request, all its arguments together; a longer one gets an error.",
-		set:  setSize(minBuffer, maxBuffer, func(p *Pool) *int64 { return &p.RequestSizeLimit }),
+		as:   asSize(minBuffer, maxBuffer, func(p *Pool) *int64 { return &p.RequestSizeLimit }),
 	},
 	{
-		name: "request_arguments_limit", kind: "number", fallback: "1048576", since: ofCashew, touches: requests, allowed: "1 to 2147483647",
+		name: "request_arguments_limit", kind: "number", fallback: "1048576", since: ofCashew, touches: TouchesRequests, allowed: "1 to 2147483647",
 		help: "The most arguments of one request, the command's name included.",
-		set:  setNumber(1, maxNumber, func(p *Pool) *int { return &p.RequestArgumentsLimit }),
+		as:   asNumber(1, maxNumber, func(p *Pool) *int { return &p.RequestArgumentsLimit }),
 	},
 	{
-		name: "inline_size_limit", kind: "size", fallback: "64kb", since: ofCashew, touches: requests, allowed: "1kb to 1gb",
+		name: "inline_size_limit", kind: "size", fallback: "64kb", since: ofCashew, touches: TouchesRequests, allowed: "1kb to 1gb",
 		help: "The longest inline command, and the longest line of a header.",
-		set:  setLineSize,
+		as:   asSize(minBuffer, 1<<30, func(p *Pool) *int { return &p.InlineSizeLimit }),
 	},
 	{
-		name: "reply_nesting_limit", kind: "number", fallback: "128", since: ofCashew, touches: servers, allowed: "1 to 65535",
+		name: "reply_nesting_limit", kind: "number", fallback: "128", since: ofCashew, touches: TouchesServers, allowed: "1 to 65535",
 		help: "The deepest nesting of arrays in a server's reply; beyond it the reply counts as malformed.",
-		set:  setNumber(1, 65535, func(p *Pool) *int { return &p.ReplyNestingLimit }),
+		as:   asNumber(1, 65535, func(p *Pool) *int { return &p.ReplyNestingLimit }),
 	},
 	{
-		name: "client_output_limit", kind: "size", fallback: "64mb", since: ofCashew, touches: connections, allowed: anyBuffer,
+		name: "client_output_limit", kind: "size", fallback: "64mb", since: ofCashew, touches: TouchesClients, allowed: anyBuffer,
 		help: "Unsent replies to one client, behind the one being sent; a client beyond it is closed.",
-		set:  setSize(minBuffer, maxBuffer, func(p *Pool) *int64 { return &p.ClientOutputLimit }),
+		as:   asSize(minBuffer, maxBuffer, func(p *Pool) *int64 { return &p.ClientOutputLimit }),
 	},
 	{
-		name: "client_output_timeout", kind: "milliseconds", fallback: "60000", since: ofCashew, touches: connections, allowed: anyNumber,
+		name: "client_output_timeout", kind: "milliseconds", fallback: "60000", since: ofCashew, touches: TouchesClients, allowed: anyNumber,
 		help: "A client that takes nothing of its replies for so long is closed. 0 is never.",
-		set:  setMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ClientOutputTimeout }),
+		as:   asMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.ClientOutputTimeout }),
 	},
 	{
-		name: "server_queue_limit", kind: "size", fallback: "64mb", since: ofCashew, touches: requests, allowed: anyBuffer,
+		name: "server_queue_limit", kind: "size", fallback: "64mb", since: ofCashew, touches: TouchesRequests, allowed: anyBuffer,
 		help: "Unsent requests to one server connection, large ones not counted; beyond it a request gets an error.",
-		set:  setSize(minBuffer, maxBuffer, func(p *Pool) *int64 { return &p.ServerQueueLimit }),
+		as:   asSize(minBuffer, maxBuffer, func(p *Pool) *int64 { return &p.ServerQueueLimit }),
 	},
 }
 
 // processKeys has every key under "cashew:".
 var processKeys = []key[Process]{
 	{
-		name: "memory_limit", kind: "size", fallback: "0", since: ofCashew, touches: whole, allowed: "0 to 1024gb",
+		name: "memory_limit", kind: "size", fallback: "0", since: ofCashew, touches: TouchesProcess, allowed: "0 to 1024gb",
 		help: "Bytes that the whole process may buffer. 0 is half of the machine's or the container's memory.",
-		set:  setSize(0, maxBuffer, func(p *Process) *int64 { return &p.MemoryLimit }),
+		as:   asSize(0, maxBuffer, func(p *Process) *int64 { return &p.MemoryLimit }),
 	},
 	{
-		name: "shutdown_timeout", kind: "milliseconds", fallback: "10000", since: ofCashew, touches: whole, allowed: anyNumber,
+		name: "shutdown_timeout", kind: "milliseconds", fallback: "10000", since: ofCashew, touches: TouchesProcess, allowed: anyNumber,
 		help: "At SIGTERM and SIGINT, the time that clients have for what they have already asked. 0 closes them at once.",
-		set:  setMillis(0, maxMillis, func(p *Process) *time.Duration { return &p.ShutdownTimeout }),
+		as:   asMillis(0, maxMillis, func(p *Process) *time.Duration { return &p.ShutdownTimeout }),
 	},
 	{
-		name: "log_format", kind: "name", fallback: "text", since: ofCashew, touches: whole,
+		name: "log_format", kind: "name", fallback: "text", since: ofCashew, touches: TouchesProcess, restart: true,
 		allowed: "`" + strings.Join(logFormats, "` `") + "`",
 		help:    "The form of log lines: `text` has named values, `json` an object on each line.",
-		set:     setEnum(logFormats, func(p *Process) *string { return &p.LogFormat }),
+		as:      asEnum(logFormats, func(p *Process) *string { return &p.LogFormat }),
 	},
 }

@@ -115,7 +115,7 @@ func decode[T any](l *loader, table []key[T], t *T, where string, n ast.Node) pl
 		texts[k.name] = defaultOf(k, l.compat, texts)
 		if texts[k.name] != "" {
 			// A default that its own key refuses would be our mistake; a test checks every one.
-			k.set(t, value{scalar: scalar{text: texts[k.name]}})
+			k.as.set(t, value{scalar: scalar{text: texts[k.name]}})
 		}
 	}
 	return given
@@ -150,7 +150,7 @@ func decodeKey[T any](l *loader, k *key[T], t *T, where string, n ast.Node) stri
 		v := value{scalar: item, items: []scalar{item}}
 		if problem := l.checkItem(&v, k.name, k.required); problem != "" {
 			l.mistake(item.at, where, "%s", problem)
-		} else if problem := k.set(t, v); problem != "" {
+		} else if problem := k.as.set(t, v); problem != "" {
 			l.mistake(item.at, where, "%s", problem)
 		}
 	}

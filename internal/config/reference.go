@@ -22,9 +22,20 @@ func tableOf[T any](table []key[T]) string {
 	b.WriteString("| key | kind | default | allowed | touches | since | |\n|---|---|---|---|---|---|---|\n")
 	for _, k := range table {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n",
-			k.name, k.kind, k.defaultText(), k.allowed, k.touches, k.since, k.help)
+			k.name, k.kind, k.defaultText(), k.allowed, k.touchesText(), k.since, k.help)
 	}
 	return b.String()
+}
+
+func (k *key[T]) touchesText() string {
+	text := string(k.touches)
+	if k.closes {
+		text += ", closes clients"
+	}
+	if k.restart {
+		text += ", needs a restart"
+	}
+	return text
 }
 
 func (k *key[T]) defaultText() string {

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -15,10 +14,6 @@ type value struct {
 	scalar
 	items []scalar
 }
-
-// A setter takes what was given, checks it and stores it in a T. It returns what is wrong, without
-// the key's name, or "".
-type setter[T any] func(*T, value) string
 
 // digits parses decimal digits only, as twemproxy does: no sign, no space, no hexadecimal.
 func digits(s string) (n int64, ok bool) {
@@ -71,61 +66,6 @@ func sizeText(n int64) string {
 		}
 	}
 	return strconv.FormatInt(n, 10)
-}
-
-// setBool accepts exactly true and false; yes, on and True are mistakes, as in twemproxy.
-func setBool[T any](field func(*T) *bool) setter[T] {
-	return func(t *T, v value) string {
-		if v.text != "true" && v.text != "false" {
-			return fmt.Sprintf("%s is neither true nor false", quote(v.text))
-		}
-		*field(t) = v.text == "true"
-		return ""
-	}
-}
-
-func setNumber[T any](low, high int64, field func(*T) *int) setter[T] {
-	return func(t *T, v value) string {
-		n, problem := number(v.text, "a number", low, high)
-		*field(t) = int(n)
-		return problem
-	}
-}
-
-func setMillis[T any](low, high int64, field func(*T) *time.Duration) setter[T] {
-	return func(t *T, v value) string {
-		n, problem := number(v.text, "a number of milliseconds", low, high)
-		*field(t) = time.Duration(n) * time.Millisecond
-		return problem
-	}
-}
-
-func setSize[T any](low, high int64, field func(*T) *int64) setter[T] {
-	return func(t *T, v value) string {
-		n, problem := size(v.text, low, high)
-		*field(t) = n
-		return problem
-	}
-}
-
-func setText[T any](field func(*T) *string) setter[T] {
-	return func(t *T, v value) string {
-		*field(t) = v.text
-		return ""
-	}
-}
-
-func setEnum[T any](allowed []string, field func(*T) *string) setter[T] {
-	return func(t *T, v value) string {
-		for _, a := range allowed {
-			if v.text == a {
-				*field(t) = a
-				return ""
-			}
-		}
-		return fmt.Sprintf("%s is not known; allowed: %s%s", quote(v.text), strings.Join(allowed, ", "),
-			didYouMean(v.text, allowed))
-	}
 }
 
 // valueOf reads the node of a key. A list key may be given one scalar, and a scalar key a list of
