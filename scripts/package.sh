@@ -27,6 +27,7 @@ put 644 packaging/cashew.service /usr/lib/systemd/system/cashew.service
 put 640 packaging/cashew.yml /etc/cashew/cashew.yml
 put 644 examples/cashew.yml /usr/share/doc/cashew/examples/cashew.yml
 put 644 examples/nutcracker.yml /usr/share/doc/cashew/examples/nutcracker.yml
+put 644 docs/cashew.schema.json /usr/share/cashew/cashew.schema.json
 put 644 LICENSE /usr/share/doc/cashew/copyright
 put 644 packaging/cashew.1 /usr/share/man/man1/cashew.1
 put 644 CHANGELOG.md /usr/share/doc/cashew/changelog

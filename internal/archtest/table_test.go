@@ -81,6 +81,8 @@ var libraries = map[string][]string{
 	"pgregory.net/rapid":                  {inTests},
 	"go.uber.org/goleak":                  {inTests},
 	"github.com/google/go-cmp":            {inTests},
+
+	"github.com/santhosh-tekuri/jsonschema/v6": {inTests},
 }
 
 // Sizes that no reader should have to exceed, in lines.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-//go:generate go test -run TestReference -update
+//go:generate go test -run "TestReference|TestSchema$" -update
 
 //go:embed reference.md
 var referencePage string
