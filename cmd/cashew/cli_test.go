@@ -46,6 +46,7 @@ var files = map[string]string{
 	"scalar.yml":   "alpha:\n  listen: 127.0.0.1:22121\n  servers: 127.0.0.1:6379:1\n",
 	"pipe.yml":     "alpha\n",
 	"ports.yml":    "alpha:\n  listen: 127.0.0.1:0\n  servers:\n    - 127.0.0.1:6379:1\n",
+	"next.yml":     "alpha:\n  listen: 127.0.0.1:22121\n  timeout: 250\n  servers:\n    - 127.0.0.1:6379:1 one\n    - 127.0.0.1:6381:1 two\n",
 	"empty.yml":    "",
 }
 
@@ -192,6 +193,18 @@ cashew: configuration file 'bad.yml' syntax is invalid
 		{"version x", 1, "", "cashew: wrong number of words; usage: cashew version\n"},
 		{"ring -c ok.yml", 0, "pool alpha: ketama", ""},
 		{"ring --conf-file ok.yml alpha", 0, "two     127.0.0.1:6380  1       160", ""},
+		{"diff ok.yml ok.yml", 0, "no difference\n", ""},
+		{"diff ok.yml next.yml", 1, "pool alpha: timeout: 0 -> 250\npool alpha: server two moved: 127.0.0.1:6380 -> 127.0.0.1:6381\n\npool   keys that move\nalpha  ", ""},
+		{"diff --json ok.yml next.yml", 1, `"server": "two",`, ""},
+		{"diff --json ok.yml ok.yml", 0, `"changes": [],`, ""},
+		{"diff bad.yml sentinel.yml", 2, "", "cashew: bad.yml:3:3: "},
+		{"diff bad.yml sentinel.yml", 2, "", "\ncashew: bad.yml:5:7: "},
+		{"diff bad.yml sentinel.yml", 2, "", "\ncashew: sentinel.yml:"},
+		{"diff ok.yml bad.yml", 2, "", "cashew: bad.yml:5:7: "},
+		{"diff ok.yml missing.yml", 2, "", "cashew: stat missing.yml: no such file"},
+		{"diff ok.yml", 2, "", "cashew: wrong number of words; usage: cashew diff [--json] OLD NEW\n"},
+		{"diff --jsno ok.yml ok.yml", 2, "", "unknown flag"},
+		{"help diff", 0, "--json", ""},
 		{"ring -c ok.yml alpha beta", 1, "", "cashew ring -c FILE [POOL]\n"},
 	} {
 		stdout, stderr, code := call(t, dir, binary, words(c.line)...)

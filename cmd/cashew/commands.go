@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -14,6 +15,7 @@ import (
 // commands are the words that may follow "cashew"; each is made by a function of this list.
 var commands = []func() *cobra.Command{
 	demoCommand,
+	diffCommand,
 	explainCommand,
 	ringCommand,
 	versionCommand,
@@ -34,11 +36,18 @@ func runCommand(args []string, stdout, stderr io.Writer) int {
 			wanted[0], meant(root.SuggestionsFor(wanted[0])))
 		return 1
 	}
-	if err := root.Execute(); err != nil {
-		complain(stderr, "cashew", err)
-		return 1
+	c, err := root.ExecuteC()
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errDiffer):
+		return 1 // all is said
 	}
-	return 0
+	complain(stderr, "cashew", err)
+	if c.Name() == "diff" {
+		return 2
+	}
+	return 1
 }
 
 // complain writes an error that may have several lines, each with the program's name.
