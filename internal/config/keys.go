@@ -158,7 +158,7 @@ var connectionKeys = []key[Pool]{
 		as:   asNumber(0, maxNumber, func(p *Pool) *int { return &p.Backlog }),
 	},
 	{
-		name: "reuseport", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: TouchesListener, allowed: boolean,
+		name: "reuseport", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: TouchesListener, restart: true, allowed: boolean,
 		help: "Sets SO_REUSEPORT on the listening socket, so that several processes can share the port.",
 		as:   asBool(func(p *Pool) *bool { return &p.ReusePort }),
 	},
