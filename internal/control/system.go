@@ -63,13 +63,14 @@ func (y *System) Start() error {
 	return nil
 }
 
-// Shutdown is the proxy's. Nobody is ejected or readmitted any more.
+// Shutdown is the proxy's. Control goes on until that is over: clients are still served, and servers may fail.
 func (y *System) Shutdown(ctx context.Context) error {
+	err := y.Proxy.Shutdown(ctx)
 	if y.end != nil {
 		y.end()
 		<-y.ended
 	}
-	return y.Proxy.Shutdown(ctx)
+	return err
 }
 
 // errEnded is the answer to orders after the end.

@@ -81,12 +81,16 @@ func (p *fakeProxy) Alive() <-chan struct{} {
 	return turned
 }
 
-// Shutdown of a stubborn proxy lasts until its time is up.
+// Shutdown of a stubborn proxy lasts until its time is up, that of a stuck one for ever.
 func (p *fakeProxy) Shutdown(ctx context.Context) error {
 	p.log.Info("fake shutdown")
-	if strings.Contains(p.how, "stubborn") {
+	switch {
+	case strings.Contains(p.how, "stubborn"):
 		<-ctx.Done()
+		p.log.Info("fake cleaned up")
 		return ctx.Err()
+	case strings.Contains(p.how, "stuck"):
+		select {}
 	}
 	return nil
 }

@@ -20,9 +20,14 @@ type ender interface {
 	Ended() <-chan struct{}
 }
 
+// endWithin is how long the end at once may take: the data plane has sockets to remove, if it still can.
+const endWithin = time.Second
+
 // serve waits for the end: the first SIGINT or SIGTERM begins an orderly one, the second ends at once.
 func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, timeout time.Duration) int {
 	begin := ctx.Done()
+	patience, cut := context.WithCancel(context.Background())
+	defer cut()
 	var ended <-chan struct{} // nil once the end is wanted
 	if e, ok := proxy.(ender); ok {
 		ended = e.Ended()
@@ -31,7 +36,7 @@ func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, 
 	for {
 		select {
 		case <-begin:
-			begin, ended, stopped = nil, nil, r.stop(proxy, timeout, "context")
+			begin, ended, stopped = nil, nil, r.stop(patience, proxy, timeout, "context")
 		case <-ended:
 			// Shutdown of a proxy that has ended only says why.
 			r.log.Error("the proxy has ended by itself", "error", proxy.Shutdown(ctx))
@@ -43,9 +48,14 @@ func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, 
 			}
 			if stopped != nil {
 				r.log.Warn("stopped at once by a second signal", "signal", s.String())
+				cut()
+				select {
+				case <-stopped:
+				case <-time.After(endWithin):
+				}
 				return exitFailed
 			}
-			begin, ended, stopped = nil, nil, r.stop(proxy, timeout, s.String())
+			begin, ended, stopped = nil, nil, r.stop(patience, proxy, timeout, s.String())
 		case err := <-stopped:
 			if err != nil {
 				r.log.Warn("stopped before every client was served", "error", err)
@@ -57,13 +67,13 @@ func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, 
 	}
 }
 
-// stop begins the orderly end; its outcome arrives on the channel.
-func (r *run) stop(proxy Proxy, timeout time.Duration, why string) <-chan error {
+// stop begins the orderly end, which lasts as long as ctx at most; its outcome arrives on the channel.
+func (r *run) stop(ctx context.Context, proxy Proxy, timeout time.Duration, why string) <-chan error {
 	r.log.Info("stopping", "because", why, "timeout", timeout)
 	r.systemd.say("STOPPING=1")
 	stopped := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		stopped <- proxy.Shutdown(ctx)
 	}()

@@ -157,6 +157,7 @@ type Session struct {
 	lane     message.Lane // its database and protocol
 	next     message.Lane // those that it is to have
 	ending   bool         // no request is read any more; closed once all is answered and sent
+	draining bool         // it is to end when it has gone on: see Drain
 	left     bool         // it was the client that ended it
 	direct   directRead
 	inFlight fifo
@@ -266,9 +267,14 @@ func (s *Session) leave() {
 	s.end()
 }
 
-// Drain ends the session as if the client had stopped sending: what it asked is answered.
+// Drain ends the session as if the client had stopped sending: what it asked is answered, and so is what was kept
+// because the session has stalled.
 func (s *Session) Drain() {
-	if !s.ending {
+	switch {
+	case s.ending:
+	case s.Stalled():
+		s.draining = true
+	default:
 		s.end()
 	}
 }
@@ -419,6 +425,9 @@ func (s *Session) GoOn() {
 	if s.Stalled() {
 		s.holds &^= holdGoOn
 		return
+	}
+	if s.draining && !s.ending {
+		s.end()
 	}
 	s.release(holdGoOn)
 	s.afterRead()

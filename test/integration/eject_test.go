@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/memcachedtest"
 	"github.com/cashew-proxy/cashew/internal/redistest"
 	"github.com/cashew-proxy/cashew/internal/route"
+	"github.com/cashew-proxy/cashew/internal/stats"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/test/harness"
 )
@@ -157,6 +159,40 @@ func TestEjectionWithALongRetryTimeout(t *testing.T) {
 		if got := c.Do("GET", lost[0]); got != "$1\r\nx\r\n" {
 			t.Fatalf("the server is back before its time: %q", got)
 		}
+	}
+}
+
+// Control ejects for as long as anybody is served, be it during the orderly end.
+func TestEjectionDuringTheEnd(t *testing.T) {
+	servers := startServers(t, 2)
+	p := harness.Start(t, pool(servers, "auto_eject_hosts: true", "server_failure_limit: 1", "server_retry_timeout: 100000"), config.Options{})
+	var clients []*redistest.Client
+	var pids []int
+	for i, server := range topologyOf(t, p).Servers {
+		pid := pidOf(t, server.Address)
+		signal(t, pid, syscall.SIGSTOP)
+		stopped(t, pid, true)
+		c := redistest.Dial(t, p.Addr)
+		c.Send("GET", keysOf(topologyOf(t, p), i)[0])
+		harness.Eventually(t, harness.Limit, "the request is on its way", func() bool {
+			return p.Report().Pools[0].Servers[i].Counts[stats.ServerInFlight] == 1
+		})
+		clients, pids = append(clients, c), append(pids, pid)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.Shutdown(context.Background()) }()
+	draining(t, p.Addr)
+	signal(t, pids[0], syscall.SIGKILL)
+	if got := clients[0].Read(); !strings.HasPrefix(got, "-ERR ") {
+		t.Errorf("of the server that is gone: %q", got)
+	}
+	p.Log.Await(t, "server ejected")
+	signal(t, pids[1], syscall.SIGCONT)
+	if got := clients[1].Read(); got != "$-1\r\n" {
+		t.Errorf("of the other: %q", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -183,6 +183,32 @@ func TestSecondTermIsAtOnce(t *testing.T) {
 	}
 }
 
+// TestSecondTermRemovesTheSocket: however close the two signals are.
+func TestSecondTermRemovesTheSocket(t *testing.T) {
+	path, err := cashew()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	listen, file := filepath.Join(dir, "pool.sock"), filepath.Join(dir, "cashew.yml")
+	text := strings.Replace(pool([]string{"127.0.0.1:1"}), harness.AnyPort, listen, 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		p := harness.Run(t, path, "-c", file, "-a", filepath.Join(dir, "stats.sock"), "-p", filepath.Join(dir, "pid"))
+		p.Err.Await(t, "msg=started")
+		redistest.Dial(t, listen).Send("PING")
+		p.Signal(t, syscall.SIGTERM)
+		p.Signal(t, syscall.SIGINT) // two of a kind could arrive as one
+		p.ExitCode(t)               // 0 if the orderly end was quicker
+		left, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil || len(left) != 1 {
+			t.Fatalf("beside the configuration there are %q: %v", left, err)
+		}
+	}
+}
+
 const (
 	hugeSize  = 300 << 20
 	huge      = "huge"
