@@ -25,8 +25,9 @@ put() { install -D -m "$1" "$2" "$stage$3"; }
 put 755 "$binary" /usr/bin/cashew
 put 644 packaging/cashew.service /usr/lib/systemd/system/cashew.service
 put 640 packaging/cashew.yml /etc/cashew/cashew.yml
-put 644 examples/cashew.yml /usr/share/doc/cashew/examples/cashew.yml
-put 644 examples/nutcracker.yml /usr/share/doc/cashew/examples/nutcracker.yml
+for example in examples/*; do # one of them is a password that another names
+	put 644 "$example" "/usr/share/doc/cashew/$example"
+done
 put 644 docs/cashew.schema.json /usr/share/cashew/cashew.schema.json
 put 644 LICENSE /usr/share/doc/cashew/copyright
 put 644 packaging/cashew.1 /usr/share/man/man1/cashew.1

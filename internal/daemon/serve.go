@@ -70,7 +70,7 @@ func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, 
 // stop begins the orderly end, which lasts as long as ctx at most; its outcome arrives on the channel.
 func (r *run) stop(ctx context.Context, proxy Proxy, timeout time.Duration, why string) <-chan error {
 	r.log.Info("stopping", "because", why, "timeout", timeout)
-	r.systemd.say("STOPPING=1")
+	r.systemd.sayStopping(timeout)
 	stopped := make(chan error, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, timeout)

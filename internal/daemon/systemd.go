@@ -42,6 +42,14 @@ func (n *notifier) say(state string) {
 	}
 }
 
+// stopMargin is what the end may take beyond the time for clients, until systemd kills what is left.
+const stopMargin = 5 * time.Second
+
+// sayStopping says that the process ends, and how long that may take: TimeoutStopSec= does not know the configuration.
+func (n *notifier) sayStopping(timeout time.Duration) {
+	n.say("STOPPING=1\nEXTEND_TIMEOUT_USEC=" + strconv.FormatInt((timeout+stopMargin).Microseconds(), 10))
+}
+
 // watch sends signs of life until the function that it returns is called. Each one comes from the worker:
 // alive returns a channel that the worker closes when it turns. One that is stuck gets no other question,
 // so that systemd hears nothing and acts.

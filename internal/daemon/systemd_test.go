@@ -62,7 +62,7 @@ func TestNotices(t *testing.T) {
 	send(t, cmd, syscall.SIGTERM)
 	for {
 		got := heard(t, conn, 20*time.Second)
-		if got == "STOPPING=1" {
+		if got == "STOPPING=1\nEXTEND_TIMEOUT_USEC=25000000" { // shutdown_timeout is 20 s
 			break
 		}
 		if got != "WATCHDOG=1" {

@@ -45,8 +45,14 @@ func TestLife(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("the configuration, which may hold passwords, has mode %v: %v", info.Mode(), err)
 	}
-	if out := run(t, r.path(program), "-t", "-c", r.path(conf)); !strings.Contains(out, "syntax is ok") {
-		t.Errorf("the configuration: %s", out)
+	examples, err := filepath.Glob(r.path("usr/share/doc/cashew/examples/*.yml"))
+	if err != nil || len(examples) != 2 {
+		t.Errorf("the examples are %q: %v", examples, err)
+	}
+	for _, file := range append(examples, r.path(conf)) {
+		if out := run(t, r.path(program), "-t", "-c", file); !strings.HasSuffix(out, "syntax is ok\n") || strings.Contains(out, "warning") {
+			t.Errorf("%s: %s", file, out)
+		}
 	}
 	if out := run(t, r.path(link), "-V"); !strings.HasPrefix(out, "This is nutcracker-0.5.0\nprovided by cashew-v1.0.0 ") {
 		t.Errorf("the link is %s", out)
