@@ -18,7 +18,7 @@ CROSS      := linux/amd64 linux/arm64 darwin/arm64 darwin/amd64 freebsd/amd64
 CROSS_VET  := darwin/arm64
 
 LDFLAGS   := -s -w -X github.com/cashew-proxy/cashew/internal/daemon.release=$(VERSION)
-GO_DIRS    = $(wildcard cmd internal bench test)
+GO_DIRS    = $(wildcard cmd internal bench packaging test)
 RACE_PKGS  = $(foreach r,$(RACE_ROOMS),$(if $(wildcard internal/$(r)/*_test.go),./internal/$(r)/...)) \
              $(if $(wildcard cmd/cashew/*_test.go),./cmd/...)
 
@@ -90,8 +90,9 @@ compat: build ## try the client libraries that can be had, write docs/clients.md
 	go build -o bin/cashew-compat ./test/compat
 	bin/cashew-compat -cashew bin/cashew $(COMPAT)
 
-package: build ## a Debian package in bin/, of what build makes
+package: build ## a Debian package and a container image in bin/, of what build makes
 	@scripts/package.sh '$(VERSION)' bin
+	@arch=$$(go env GOARCH); GOOS= GOARCH= go run ./packaging/image -version '$(VERSION)' -arch $$arch -out bin bin/cashew
 
 clean: ## remove what was built
 	rm -rf bin tools/bin
