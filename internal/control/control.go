@@ -44,9 +44,10 @@ type Control struct {
 	answers  chan answer
 	probes   sync.WaitGroup
 
-	orders chan func(context.Context)
-	over   chan struct{}      // closed when Run has ended
-	hush   context.CancelFunc // ends the questions about versions
+	orders    chan func(context.Context)
+	over      chan struct{}            // closed when Run has ended
+	hush      context.CancelFunc       // ends the questions about versions
+	connected map[string]chan struct{} // by pool: there is a new connection; each has room for one
 }
 
 // report is what a worker has seen of a server.
@@ -211,7 +212,7 @@ func (c *Control) probed(ctx context.Context, o outcome) {
 		c.log(slog.LevelInfo, "server readmitted", at, nil)
 		// It may be another one under the same address.
 		if pool := c.ejector.Snapshot().Pools[at.Pool]; pool.Protocol == topology.Redis {
-			c.probes.Go(func() { c.askVersion(ctx, pool, pool.Servers[at.Server]) })
+			c.probes.Go(func() { _, _ = c.askVersion(ctx, pool, pool.Servers[at.Server]) })
 		}
 		return
 	}

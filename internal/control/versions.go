@@ -10,7 +10,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
-// VersionFunc asks a server what version it is.
+// VersionFunc asks a server what version it is. "" without an error is a server that does not tell.
 type VersionFunc func(ctx context.Context, s *topology.Server, set *topology.Settings) (string, error)
 
 // SetVersion notes what a server says that it is. Clients are told one version for a pool, the lowest that its
@@ -61,19 +61,20 @@ type answer struct {
 	version string
 }
 
-// Pauses between rounds of questions to the servers of a pool that have not answered yet.
+// Pauses between rounds of questions to the servers of a pool that have not told yet.
 const (
 	askAgain     = time.Second
 	askAgainMost = time.Minute
 )
 
-// askVersions asks the servers of each pool, one after the other until all have answered, in the background. It is
-// a connection at a time for each pool.
+// askVersions asks the servers that have not told their version yet, in the background: one after the other, a
+// connection at a time for each pool. It ends the questions that it has begun before.
 func (c *Control) askVersions(ctx context.Context) {
 	if c.hush != nil {
 		c.hush()
 	}
 	ctx, c.hush = context.WithCancel(ctx)
+	all := map[string]chan struct{}{}
 	for _, pool := range c.ejector.Snapshot().Pools {
 		if pool.Protocol != topology.Redis {
 			continue // its clients are told the level of the protocol
@@ -81,31 +82,68 @@ func (c *Control) askVersions(ctx context.Context) {
 		left := slices.DeleteFunc(slices.Clone(pool.Servers), func(s *topology.Server) bool {
 			return c.ejector.records[pool.Index][s.Index].version != ""
 		})
-		c.probes.Go(func() {
-			for pause := askAgain; ; pause = min(2*pause, askAgainMost) {
-				left = slices.DeleteFunc(left, func(s *topology.Server) bool { return c.askVersion(ctx, pool, s) })
-				if len(left) == 0 {
-					return
-				}
-				select {
-				case <-ctx.Done():
-					return
-				case <-time.After(pause):
-				}
+		connected := make(chan struct{}, 1)
+		all[pool.Name] = connected
+		c.probes.Go(func() { c.askPool(ctx, pool, left, connected) })
+	}
+	c.mu.Lock()
+	c.connected = all
+	c.mu.Unlock()
+}
+
+// askPool asks until all servers have told their version. One that refuses, because the user may not ask, is not
+// asked again before there is a new connection to the pool's servers: it may be another server, or have another
+// mind.
+func (c *Control) askPool(ctx context.Context, pool *topology.Pool, left []*topology.Server, connected <-chan struct{}) {
+	refused := map[*topology.Server]bool{}
+	for pause := askAgain; ; pause = min(2*pause, askAgainMost) {
+		left = slices.DeleteFunc(left, func(s *topology.Server) bool {
+			if refused[s] {
+				return false
 			}
+			version, err := c.askVersion(ctx, pool, s)
+			refused[s] = err == nil
+			return version != ""
 		})
+		if len(left) == 0 {
+			return
+		}
+		if !slices.ContainsFunc(left, func(s *topology.Server) bool { return !refused[s] }) {
+			select {
+			case <-connected:
+				clear(refused)
+			case <-ctx.Done():
+				return
+			}
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
-// askVersion asks one server, and reports whether it has answered, or nobody wants to know any more.
-func (c *Control) askVersion(ctx context.Context, pool *topology.Pool, s *topology.Server) bool {
-	version, err := c.version(ctx, s, &pool.Settings)
-	if err != nil {
-		return ctx.Err() != nil
+// Connected reports a new connection to a server.
+func (c *Control) Connected(pool *topology.Pool, _ *topology.Server) {
+	c.mu.Lock()
+	connected := c.connected[pool.Name]
+	c.mu.Unlock()
+	select {
+	case connected <- struct{}{}:
+	default: // there is one already that nobody has looked at, or nobody asks
+	}
+}
+
+// askVersion asks one server, and passes on what it says.
+func (c *Control) askVersion(ctx context.Context, pool *topology.Pool, s *topology.Server) (version string, err error) {
+	version, err = c.version(ctx, s, &pool.Settings)
+	if err != nil || version == "" {
+		return "", err
 	}
 	select {
 	case c.answers <- answer{s, version}:
 	case <-ctx.Done():
 	}
-	return true
+	return version, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/topology"
@@ -119,4 +121,57 @@ q:
 	n.until(t, "the first is back, and has been asked", func() bool { return told() == "7.1.0" })
 	cancel()
 	<-ended
+}
+
+// A server that refuses to tell is left alone until there is a new connection to the pool; one that does not answer is
+// asked again, at longer and longer intervals.
+func TestRefusalsAreTakenForAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Build(load(t, `
+p:
+  listen: 127.0.0.1:1
+  redis: true
+  servers: ["127.0.0.1:2:1 refuses", "127.0.0.1:3:1 silent"]
+`), 1)
+		pool := s.Pools[0]
+		asked := map[string]int{}
+		var mu sync.Mutex
+		there := false
+		version := func(_ context.Context, s *topology.Server, _ *topology.Settings) (string, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[s.Name]++
+			if s.Name == "silent" && !there {
+				return "", errors.New("nobody there")
+			}
+			return "", nil
+		}
+		c := New(NewEjector(s, []Policy{{}}, 1), &notebook{told: make(chan struct{}, 1)}, nil, version)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			c.Run(ctx)
+		}()
+		check := func(after time.Duration, refuses, silents int) {
+			t.Helper()
+			time.Sleep(after)
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if asked["refuses"] != refuses || asked["silent"] != silents {
+				t.Errorf("%v later: %v", after, asked)
+			}
+		}
+		check(10*time.Second, 1, 4) // at once, and after 1, 2 and 4 seconds
+		mu.Lock()
+		there = true
+		mu.Unlock()
+		check(24*time.Hour, 1, 5)
+		c.Connected(pool, pool.Servers[0])
+		check(time.Minute, 2, 6)
+		check(24*time.Hour, 2, 6)
+		cancel()
+		<-ended
+	})
 }

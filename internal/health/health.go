@@ -50,17 +50,24 @@ func (k Checker) Probe(ctx context.Context, s *topology.Server, set *topology.Se
 	return p.ask(request([]string{"PING"}), "PING", "+PONG")
 }
 
-// Version asks a Redis what version it is, by the number that libraries parse.
+// Version asks a Redis what version it is, by the number that libraries parse. "" without an error is a server that
+// is there and does not tell.
 func (k Checker) Version(ctx context.Context, s *topology.Server, set *topology.Settings) (string, error) {
 	p, end, err := k.open(ctx, s, set)
 	if err != nil {
 		return "", err
 	}
 	defer end()
-	if err := p.greet(set); err != nil {
-		return "", err
+	err = p.greet(set)
+	version := ""
+	if err == nil {
+		version, err = p.version()
 	}
-	return p.version()
+	var refusal answeredWith
+	if errors.As(err, &refusal) {
+		return "", nil
+	}
+	return version, err
 }
 
 // open connects to a server. end closes the connection, and so does the end of ctx.
@@ -135,7 +142,7 @@ func (p *prober) version() (string, error) {
 		}
 		if v, ok := strings.CutPrefix(string(line), field); ok {
 			if v = strings.TrimSpace(v); !plain.MatchString(v) {
-				return "", fmt.Errorf("INFO has the version %.50q", v)
+				v = ""
 			}
 			return v, nil
 		}
@@ -143,7 +150,7 @@ func (p *prober) version() (string, error) {
 			break // the end of the section
 		}
 	}
-	return "", errors.New("INFO has no redis_version")
+	return "", nil
 }
 
 // plain is what may be passed on to clients as a version.
@@ -179,10 +186,15 @@ func (p *prober) ask(request, name, want string) error {
 	}
 	if !strings.HasPrefix(string(line), want) {
 		word, _, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
-		return fmt.Errorf("%s is answered with %q", name, word)
+		return answeredWith{name, word}
 	}
 	return nil
 }
+
+// answeredWith is an answer that is not the one that is wanted, by its first word.
+type answeredWith struct{ name, word string }
+
+func (e answeredWith) Error() string { return fmt.Sprintf("%s is answered with %q", e.name, e.word) }
 
 // withoutPorts leaves out our own port, which is another in each probe: a line of the log that repeats is to look the
 // same.

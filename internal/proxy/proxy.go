@@ -36,9 +36,10 @@ type Proxy struct {
 	stopOnce sync.Once
 }
 
-// Judge is told of servers that fail and recover, where the pool ejects. It answers Failed with Verdict. The
-// calls must not block.
+// Judge is told of servers that fail and recover, where the pool ejects, and of new connections. It answers Failed
+// with Verdict. The calls must not block.
 type Judge interface {
+	Connected(pool *topology.Pool, server *topology.Server)
 	Failed(pool *topology.Pool, server *topology.Server, f upstream.Failure)
 	Recovered(pool *topology.Pool, server *topology.Server)
 }
@@ -47,6 +48,13 @@ type Judge interface {
 type observer struct {
 	*journal
 	judge Judge
+}
+
+func (o observer) Server(p *topology.Pool, s *topology.Server, e upstream.Event, err error) {
+	if o.judge != nil && e == upstream.Connected {
+		o.judge.Connected(p, s)
+	}
+	o.journal.Server(p, s, e, err)
 }
 
 func (o observer) Failed(p *topology.Pool, s *topology.Server, f upstream.Failure) {
