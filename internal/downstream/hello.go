@@ -48,7 +48,7 @@ func (s *Session) hello(r *request) {
 	case reply != "":
 	case !authed:
 		reply = helloNeedsAuth
-	case to.RESP3 && !s.lane.RESP3 && d.Owner.LacksRESP3(s.Pool):
+	case to.RESP3 && d.Owner.LacksRESP3(s.Pool):
 		reply = "-NOPROTO unsupported protocol version\r\n"
 	}
 	if reply != "" {

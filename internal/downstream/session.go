@@ -279,6 +279,13 @@ func (s *Session) Drain() {
 	}
 }
 
+// EndRESP3 ends the session if it is in RESP3, or will be, like Drain.
+func (s *Session) EndRESP3() {
+	if s.lane.RESP3 || s.holds&holdLane != 0 && s.next.RESP3 {
+		s.Drain()
+	}
+}
+
 // abort closes the connection whatever is in flight.
 func (s *Session) abort() {
 	s.Gone = true

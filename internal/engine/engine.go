@@ -96,11 +96,9 @@ type poolState struct {
 	kinds    []message.Lane // of lanes in use, by number
 	accepted uint32         // clients ever
 	turn     int            // where AnyServer goes on
-	// lacksRESP3: some server has refused it.
-	lacksRESP3 bool
-	pause      pause
-	leavers    []leaver      // servers that the pool has no more
-	by         clock.Instant // of a pool that is leaving: until when
+	pause    pause
+	leavers  []leaver      // servers that the pool has no more
+	by       clock.Instant // of a pool that is leaving: until when
 }
 
 // New returns an engine for the snapshot's pools. seed is for the random distribution.

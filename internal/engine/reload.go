@@ -92,7 +92,6 @@ func (e *Engine) renew(state *poolState, p *topology.Pool, counters *Counters, i
 		if old[k].lanes != nil {
 			state.leavers = append(state.leavers, leaver{old[k], by})
 			busy = old[k].leave(before) || busy
-			state.lacksRESP3 = false // it may be this one that does
 		}
 	}
 	return busy

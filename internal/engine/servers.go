@@ -111,6 +111,9 @@ func (o serverSide) Wake(c *upstream.Conn, at clock.Instant) {
 
 func (o serverSide) ServerEvent(c *upstream.Conn, ev upstream.Event, err error) {
 	o.e.observer.Server(o.poolOf(c), c.Server, ev, err)
+	if ev == upstream.Connected {
+		o.connected(c)
+	}
 }
 
 func (o serverSide) Failed(c *upstream.Conn, f upstream.Failure) {
@@ -118,8 +121,6 @@ func (o serverSide) Failed(c *upstream.Conn, f upstream.Failure) {
 }
 
 func (o serverSide) Recovered(c *upstream.Conn) { o.e.observer.Recovered(o.poolOf(c), c.Server) }
-
-func (o serverSide) LacksRESP3(c *upstream.Conn) { o.e.pools[o.poolOf(c).Index].lacksRESP3 = true }
 
 func (o serverSide) Settled(c *upstream.Conn) { o.e.resume(c) }
 

@@ -235,6 +235,9 @@ func (c *Conn) largeQueued() int64 {
 	return min(c.large, int64(c.largeEnd-c.sentTo))
 }
 
+// Lane is what the connection is for.
+func (c *Conn) Lane() message.Lane { return c.lane }
+
 // Ready says that requests travel at once.
 func (c *Conn) Ready() bool { return c.state == ready }
 
