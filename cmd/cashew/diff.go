@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cashew-proxy/cashew/internal/config"
-	"github.com/cashew-proxy/cashew/internal/daemon"
+	"github.com/cashew-proxy/cashew/internal/control"
 )
 
 // errDiffer makes the exit code 1, which is no failure: as in diff(1), 2 is one.
@@ -30,7 +30,7 @@ func diffCommand() *cobra.Command {
 		if err := errors.Join(err, err2); err != nil {
 			return err
 		}
-		d := daemon.Compare(old, new)
+		d := control.Compare(old, new)
 		if *asJSON {
 			e := json.NewEncoder(cmd.OutOrStdout())
 			e.SetEscapeHTML(false)

@@ -37,6 +37,37 @@ func setListen(p *Pool, v value) string {
 	return problem
 }
 
+// asAdmin has no address for "none".
+var asAdmin = form[Process]{
+	set: func(p *Process, v value) string {
+		p.Admin = Listen{Text: v.text}
+		if v.text == noAdmin {
+			return ""
+		}
+		listen, problem := parseListen(v.text)
+		listen.Text = v.text
+		p.Admin = listen
+		return problem
+	},
+	show: func(p *Process) []string {
+		if p.Admin.Network == "" {
+			return []string{noAdmin}
+		}
+		return []string{p.Admin.String()}
+	},
+	schema: schema{"type": "string", "pattern": `^(none|/.+|.+:[0-9]+)$`},
+}
+
+// Local says whether only this machine can connect.
+func (l Listen) Local() bool {
+	if l.Network == "unix" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(l.Address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
 // String is what parseListen makes the same of. A path with a space has its mode, or what follows the
 // space would be taken for one.
 func (l Listen) String() string {

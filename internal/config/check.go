@@ -25,6 +25,17 @@ func (l *loader) checkProtocol(p *Pool, given places) {
 	}
 }
 
+// checkProcess checks the keys of the process that concern each other.
+func (l *loader) checkProcess(p *Process, given places) {
+	if file, ok := given["admin_token_file"]; ok && given["admin_token"] != (position{}) {
+		l.mistake(file, processName+".admin_token_file", "not allowed beside admin_token")
+	}
+	if p.Admin.Network != "" && !p.Admin.Local() && p.AdminToken == "" {
+		l.mistake(given["admin"], processName+".admin",
+			"others can reach %s, who could steer the process: set admin_token or admin_token_file, or choose 127.0.0.1 or a path", quote(p.Admin.Text))
+	}
+}
+
 // fits tells whether a pool may have the key.
 func (k *key[T]) fits(redis bool) bool {
 	return k.only == anyProtocol || redis == (k.only == onlyRedis)

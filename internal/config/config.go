@@ -21,8 +21,9 @@ import (
 
 // Config is a valid configuration. It is immutable once Load has returned it.
 type Config struct {
-	Path    string  // as given to Load
-	Pools   []*Pool // at least one; by length of the name, then by bytes, as twemproxy sorts them
+	Path    string   // as given to Load
+	Secrets []string // paths of the password files that were read
+	Pools   []*Pool  // at least one; by length of the name, then by bytes, as twemproxy sorts them
 	Process Process
 }
 
@@ -31,6 +32,9 @@ type Process struct {
 	MemoryLimit     int64         // bytes buffered by the process; 0 leaves the choice to the daemon
 	ShutdownTimeout time.Duration // from the signal to the end of clients that are still busy
 	LogFormat       string        // "text" or "json"
+	Watch           bool          // reload when a file changes
+	Admin           Listen        // without a network: none
+	AdminToken      string        // "" is none
 	ClientLimit     int           // clients of all pools, as the daemon finds out; 0 is no bound
 }
 
@@ -141,6 +145,24 @@ func (c *Config) WithMemoryLimit(bytes int64) *Config {
 func (c *Config) WithClientLimit(clients int) *Config {
 	d := *c
 	d.Process.ClientLimit = clients
+	return &d
+}
+
+// InForceAfter returns c as it is in force in a process that has begun with old: keys that need a restart have
+// their old values. What is the same is shared.
+func (c *Config) InForceAfter(old *Config) *Config {
+	d := *c
+	d.Process.LogFormat = old.Process.LogFormat
+	d.Process.Admin, d.Process.AdminToken = old.Process.Admin, old.Process.AdminToken
+	d.Pools = nil
+	for _, p := range c.Pools {
+		if q := old.Pool(p.Name); q != nil && q.ReusePort != p.ReusePort {
+			kept := *p
+			kept.ReusePort = q.ReusePort
+			p = &kept
+		}
+		d.Pools = append(d.Pools, p)
+	}
 	return &d
 }
 

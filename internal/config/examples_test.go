@@ -28,7 +28,7 @@ func TestExampleIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, fallback := range allDefaults() {
-		line := regexp.MustCompile(`(?m)^  ` + name + `:[ ]*([^ \n]*)`).FindSubmatch(text)
+		line := regexp.MustCompile(`(?m)^  (?:# )?` + name + `:[ ]*([^ \n]*)`).FindSubmatch(text)
 		switch {
 		case line == nil:
 			t.Errorf("the key %s is missing", name)

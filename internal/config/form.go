@@ -142,15 +142,17 @@ var asHashTag = form[Pool]{
 	schema: schema{"type": "string", "minLength": 1, "maxLength": 2}, // characters: one may have two bytes
 }
 
-// asPasswordFile gets the contents of the file in place of its path, by the loader. The password is
-// shown as that of redis_auth.
-var asPasswordFile = form[Pool]{
-	set: func(p *Pool, v value) string {
-		p.RedisAuth = v.text
-		return ""
-	},
-	show:   func(*Pool) []string { return nil },
-	schema: schema{"type": "string"},
+// asSecretFile gets the contents of the file in place of its path, by the loader. They are shown as the value of
+// the key that has the secret itself.
+func asSecretFile[T any](field func(*T) *string) form[T] {
+	return form[T]{
+		set: func(t *T, v value) string {
+			*field(t) = v.text
+			return ""
+		},
+		show:   func(*T) []string { return nil },
+		schema: schema{"type": "string"},
+	}
 }
 
 // asAllowCommands keeps the names sorted, each once: a list in another order is no change.

@@ -199,9 +199,9 @@ var redisKeys = []key[Pool]{
 	{
 		name: "redis_auth_file", kind: "path", only: onlyRedis, secret: true, since: ofCashew, touches: TouchesPool,
 		allowed: "a file of at most 64kb; not with `redis_auth`; only with `redis: true`",
-		help: "The file that holds the password, read at start; one newline at its end does not count. A relative path " +
+		help: "The file that holds the password, read at start and when the configuration is reloaded; one newline at its end does not count. A relative path " +
 			"begins at the directory of the configuration file.",
-		as: asPasswordFile,
+		as: asSecretFile(func(p *Pool) *string { return &p.RedisAuth }),
 	},
 	{
 		name: "redis_user", kind: "text", only: onlyRedis, since: ofCashew, touches: TouchesPool, allowed: "not empty; only with a password",
@@ -325,4 +325,33 @@ var processKeys = []key[Process]{
 		help:    "The form of log lines: `text` has named values, `json` an object on each line.",
 		as:      asEnum(logFormats, func(p *Process) *string { return &p.LogFormat }),
 	},
+	{
+		name: "watch", kind: "boolean", fallback: "false", since: ofCashew, touches: TouchesProcess, allowed: boolean,
+		help: "Reloads the configuration when its file, or a password file that it names, has changed. It is looked at once a second.",
+		as:   asBool(func(p *Process) *bool { return &p.Watch }),
+	},
+	{
+		name: "admin", kind: "address", fallback: DefaultAdmin, compat: noAdmin, since: ofCashew, touches: TouchesProcess, restart: true,
+		allowed: "`host:port`, `/path`, `/path mode` or `none`; other than a path or this machine's own address only with a token",
+		help: "Where the process is looked at and steered, over HTTP: see [operations](operations.md#admin). If the default's port is taken, " +
+			"the process goes on without.",
+		as: asAdmin,
+	},
+	{
+		name: "admin_token", kind: "text", since: ofCashew, secret: true, touches: TouchesProcess, restart: true, allowed: "not empty",
+		help: "What a caller of `admin` has to present, as a bearer token.",
+		as:   asText(func(p *Process) *string { return &p.AdminToken }),
+	},
+	{
+		name: "admin_token_file", kind: "path", since: ofCashew, secret: true, touches: TouchesProcess, restart: true,
+		allowed: "a file of at most 64kb; not with `admin_token`",
+		help:    "The file that holds the token; one newline at its end does not count.",
+		as:      asSecretFile(func(p *Process) *string { return &p.AdminToken }),
+	},
 }
+
+// DefaultAdmin is where the process is steered from if the file does not say; noAdmin is from nowhere.
+const (
+	DefaultAdmin = "127.0.0.1:22223"
+	noAdmin      = "none"
+)

@@ -16,6 +16,7 @@ type loader struct {
 	compat   bool
 	secret   func(path string) (string, error)
 	doc      *document
+	secrets  []string // paths of password files
 	mistakes []Mistake
 	warnings []Mistake
 }
@@ -46,15 +47,16 @@ func (l *loader) load(text []byte) *Config {
 		return c
 	}
 	process := false
-	places := map[*Pool]places{}
+	given := places{}
+	of := map[*Pool]places{}
 	for _, e := range top {
 		if e.key.text == processName {
 			process = true
-			decode(l, processKeys, &c.Process, processName, e.value)
+			given = decode(l, processKeys, &c.Process, processName, e.value)
 			continue
 		}
 		p := &Pool{Name: e.key.text}
-		places[p] = l.pool(p, e)
+		of[p] = l.pool(p, e)
 		c.Pools = append(c.Pools, p)
 	}
 	if !process {
@@ -63,8 +65,10 @@ func (l *loader) load(text []byte) *Config {
 	if len(c.Pools) == 0 {
 		l.mistake(positionOf(doc.root), "", "no pool; at least one is needed beside %q", processName)
 	}
-	l.checkListens(c.Pools, places)
+	l.checkProcess(&c.Process, given)
+	l.checkListens(c.Pools, of)
 	sortPools(c.Pools)
+	c.Secrets = l.secrets
 	return c
 }
 
@@ -166,10 +170,11 @@ func (l *loader) checkItem(v *value, name string, required bool) string {
 	if v.empty {
 		return "the value is missing; leave the key out for its default"
 	}
-	if name != "redis_auth_file" {
+	if !strings.HasSuffix(name, "_file") {
 		return ""
 	}
 	path := l.beside(v.text)
+	l.secrets = append(l.secrets, path)
 	text, err := l.secret(path)
 	if err != nil {
 		return "the password file cannot be read: " + err.Error()

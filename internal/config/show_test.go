@@ -58,6 +58,10 @@ var shownAs = map[string][]string{
 	"memory_limit":            {"0", "0", "1536mb", "1536mb", "2048MB", "2gb"},
 	"shutdown_timeout":        {"15", "15"},
 	"log_format":              {"json", "json"},
+	"watch":                   {"true", "true"},
+	"admin":                   {"none", "none", "/run/a b 0600", "/run/a b 0600", "[::1]:022223", "[::1]:22223"},
+	"admin_token":             {"open sesame", hidden},
+	"admin_token_file":        {"open sesame", ""},
 }
 
 func TestEveryKeyIsShown(t *testing.T) {
@@ -90,8 +94,8 @@ func checkShown[T any](t *testing.T, table []key[T]) {
 	}
 }
 
-// sameConfig leaves out what Show cannot give back: the spelling of an address, and where the file is.
-var sameConfig = cmp.Options{cmpopts.IgnoreFields(Listen{}, "Text"), cmpopts.IgnoreFields(Config{}, "Path")}
+// sameConfig leaves out what Show cannot give back: the spelling of an address, and where files are.
+var sameConfig = cmp.Options{cmpopts.IgnoreFields(Listen{}, "Text"), cmpopts.IgnoreFields(Config{}, "Path", "Secrets")}
 
 // checkShow proves that a Config comes back from what Show makes of it, but for passwords.
 func checkShow(t *testing.T, c *Config) {
@@ -101,6 +105,10 @@ func checkShow(t *testing.T, c *Config) {
 	if err != nil {
 		t.Fatalf("it does not load again: %v\n%s", err, text)
 	}
+	if had := c.Process.AdminToken != ""; had != (again.Process.AdminToken == hidden) {
+		t.Fatalf("the token is shown as %q", again.Process.AdminToken)
+	}
+	again.Process.AdminToken = c.Process.AdminToken
 	for i, p := range again.Pools {
 		if had := i < len(c.Pools) && c.Pools[i].RedisAuth != ""; had != (p.RedisAuth == hidden) {
 			t.Fatalf("the password of %s is shown as %q", p.Name, p.RedisAuth)

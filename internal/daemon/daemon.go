@@ -48,6 +48,8 @@ type Proxy interface {
 	Report() proxy.Report
 	// Alive returns a channel that is closed when the workers have turned once more.
 	Alive() <-chan struct{}
+	// Reload puts another configuration in force; on an error nothing has changed.
+	Reload(c *config.Config) error
 }
 
 // The exit codes of Run, which are twemproxy's.
@@ -66,6 +68,7 @@ type run struct {
 	verbosity *verbosity
 	ready     func() // tells whoever waits for the start
 	systemd   *notifier
+	reloader  *reloader
 }
 
 // Run runs the proxy until ctx ends or a signal stops it, and returns the exit code. In the
@@ -95,6 +98,12 @@ func (r *run) main(ctx context.Context) int {
 	cfg, err := r.loadConfig()
 	if err != nil {
 		return r.fail(err)
+	}
+	if r.IntervalGiven {
+		r.log.Info("-i has no effect: statistics are those of the moment in which they are read")
+	}
+	if r.MbufGiven {
+		r.log.Info("-m has no effect: buffers have the size that each request needs")
 	}
 	p, err := r.newProxy(cfg, r.log)
 	if err != nil {
@@ -126,7 +135,11 @@ func (r *run) main(ctx context.Context) int {
 	r.ready()
 	r.systemd.say("READY=1")
 	defer r.systemd.watch(p.Alive)()
-	return r.serve(ctx, signals, p, cfg.Process.ShutdownTimeout)
+	r.reloader = &reloader{load: r.loadConfig, apply: p.Reload, log: r.log, current: cfg}
+	end := make(chan struct{})
+	defer close(end)
+	go r.reloader.watch(end)
+	return r.serve(ctx, signals, p)
 }
 
 // loadConfig returns a valid configuration with the limits of this machine, its warnings logged.
@@ -135,15 +148,11 @@ func (r *run) loadConfig() (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, Verdict(r.ConfigFile, false))
 	}
-	r.setLogFormat(cfg.Process.LogFormat)
+	if r.reloader == nil { // it is the start
+		r.setLogFormat(cfg.Process.LogFormat)
+	}
 	for _, w := range warnings {
 		r.log.Warn(w.String())
-	}
-	if r.IntervalGiven {
-		r.log.Info("-i has no effect: statistics are those of the moment in which they are read")
-	}
-	if r.MbufGiven {
-		r.log.Info("-m has no effect: buffers have the size that each request needs")
 	}
 	if cfg.Process.MemoryLimit == 0 {
 		cfg = cfg.WithMemoryLimit(memoryTotal() / 2)

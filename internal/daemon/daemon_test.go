@@ -112,7 +112,7 @@ func TestProxyEnds(t *testing.T) {
 
 func TestOtherSignals(t *testing.T) {
 	cmd, wait := start(t, "", newFiles(t, goodConfig))
-	send(t, cmd, syscall.SIGUSR1)
+	send(t, cmd, syscall.SIGUSR2)
 	wait("signal without effect")
 	send(t, cmd, syscall.SIGTTIN)
 	wait("msg=verbosity level=6")

@@ -72,6 +72,14 @@ func (p *fakeProxy) Ended() <-chan struct{} {
 	return ended
 }
 
+func (p *fakeProxy) Reload(c *config.Config) error {
+	if strings.Contains(p.how, "refuse") {
+		return fmt.Errorf("the port is taken")
+	}
+	p.log.Info("fake reload", "timeout", c.Pools[0].Timeout)
+	return nil
+}
+
 func (p *fakeProxy) Report() proxy.Report { return proxy.Report{} }
 
 // Alive is at once.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// handled are the signals that the process answers. SIGUSR1 and SIGUSR2 are only logged, as in
-// twemproxy: unhandled they would end the process. SIGPIPE is here so that a closed standard error
+// handled are the signals that the process answers. SIGUSR2 is only logged, as in twemproxy, where
+// SIGUSR1 is too: unhandled it would end the process. SIGPIPE is here so that a closed standard error
 // does not either.
 var handled = []os.Signal{
 	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTTIN, syscall.SIGTTOU,
@@ -24,7 +24,7 @@ type ender interface {
 const endWithin = time.Second
 
 // serve waits for the end: the first SIGINT or SIGTERM begins an orderly one, the second ends at once.
-func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, timeout time.Duration) int {
+func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy) int {
 	begin := ctx.Done()
 	patience, cut := context.WithCancel(context.Background())
 	defer cut()
@@ -36,7 +36,7 @@ func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, 
 	for {
 		select {
 		case <-begin:
-			begin, ended, stopped = nil, nil, r.stop(patience, proxy, timeout, "context")
+			begin, ended, stopped = nil, nil, r.stop(patience, proxy, "context")
 		case <-ended:
 			// Shutdown of a proxy that has ended only says why.
 			r.log.Error("the proxy has ended by itself", "error", proxy.Shutdown(ctx))
@@ -55,7 +55,7 @@ func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, 
 				}
 				return exitFailed
 			}
-			begin, ended, stopped = nil, nil, r.stop(patience, proxy, timeout, s.String())
+			begin, ended, stopped = nil, nil, r.stop(patience, proxy, s.String())
 		case err := <-stopped:
 			if err != nil {
 				r.log.Warn("stopped before every client was served", "error", err)
@@ -68,7 +68,8 @@ func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy, 
 }
 
 // stop begins the orderly end, which lasts as long as ctx at most; its outcome arrives on the channel.
-func (r *run) stop(ctx context.Context, proxy Proxy, timeout time.Duration, why string) <-chan error {
+func (r *run) stop(ctx context.Context, proxy Proxy, why string) <-chan error {
+	timeout := r.reloader.config().Process.ShutdownTimeout
 	r.log.Info("stopping", "because", why, "timeout", timeout)
 	r.systemd.sayStopping(timeout)
 	stopped := make(chan error, 1)
@@ -93,6 +94,8 @@ func (r *run) signal(s os.Signal) {
 		r.always.Info("verbosity", "level", r.verbosity.Add(1))
 	case syscall.SIGTTOU:
 		r.always.Info("verbosity", "level", r.verbosity.Add(-1))
+	case syscall.SIGUSR1:
+		go func() { _, _ = r.reloader.reload(s.String(), false) }() // the log has the outcome
 	case syscall.SIGPIPE:
 		// Nothing to say: it would be said to the very stream that is closed.
 	default:

@@ -1,4 +1,4 @@
-package daemon
+package control
 
 import (
 	"fmt"
@@ -6,7 +6,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/cashew-proxy/cashew/internal/config"
-	"github.com/cashew-proxy/cashew/internal/control"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
@@ -25,7 +24,7 @@ type PoolMove struct {
 	Moved float64 `json:"moved"` // the share of its keys, 0 to 1
 }
 
-// Compare finds the differences between two configurations, as config.Diff and control.Moved do.
+// Compare finds the differences between two configurations, as config.Diff and Moved do.
 func Compare(old, new *config.Config) Differences {
 	d := Differences{Old: old.Path, New: new.Path, Changes: []config.Change{}, Pools: []PoolMove{}}
 	for _, c := range config.Diff(old, new) {
@@ -35,12 +34,12 @@ func Compare(old, new *config.Config) Differences {
 		}
 	}
 	after := map[string]*topology.Pool{}
-	for _, p := range control.Build(new, 1).Pools {
+	for _, p := range Build(new, 1).Pools {
 		after[p.Name] = p
 	}
-	for _, p := range control.Build(old, 1).Pools {
+	for _, p := range Build(old, 1).Pools {
 		if q := after[p.Name]; q != nil {
-			d.Pools = append(d.Pools, PoolMove{p.Name, control.Moved(p, q)})
+			d.Pools = append(d.Pools, PoolMove{p.Name, Moved(p, q)})
 		}
 	}
 	return d

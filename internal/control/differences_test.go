@@ -1,4 +1,4 @@
-package daemon
+package control
 
 import (
 	"encoding/json"
@@ -40,14 +40,14 @@ changes: 3, of which 1 cannot be made without a restart
 `},
 	} {
 		var b strings.Builder
-		if err := Compare(loadText(t, before), loadText(t, c.new)).Write(&b); err != nil {
+		if err := Compare(load(t, before), load(t, c.new)).Write(&b); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(c.want, b.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 	}
-	b, err := json.Marshal(Compare(loadText(t, before), loadText(t, before)))
+	b, err := json.Marshal(Compare(load(t, before), load(t, before)))
 	if err != nil || !strings.Contains(string(b), `"changes":[],"pools":[{"pool":"gone","moved":0}`) {
 		t.Errorf("without a difference: %s %v", b, err)
 	}

@@ -1,0 +1,153 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/control"
+)
+
+// reloader reads the configuration again and has it obeyed. Any goroutine may use it; reloads come one after the
+// other.
+type reloader struct {
+	load  func() (*config.Config, error) // as at the start, its warnings logged
+	apply func(*config.Config) error
+	log   *slog.Logger
+
+	mu      sync.Mutex
+	current *config.Config // in force
+	outcome Reloads
+}
+
+// Reloads is what became of the reloads of a process.
+type Reloads struct {
+	Succeeded, Failed uint64
+	Last              time.Time // zero: there was none
+	Err               error     // of the last one
+}
+
+// reload reads the file and puts it in force, unless dry is wanted. It returns what changes; on an error nothing
+// does.
+func (r *reloader) reload(why string, dry bool) (control.Differences, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next, err := r.load()
+	var d control.Differences
+	if err == nil {
+		if d = control.Compare(r.current, next); dry {
+			return d, nil
+		}
+		err = r.apply(next)
+	}
+	if dry {
+		return d, err
+	}
+	r.outcome.Last, r.outcome.Err = time.Now(), err
+	if err != nil {
+		r.outcome.Failed++
+		for line := range strings.Lines(err.Error()) {
+			r.log.Error("not reloaded, nothing has changed", "because", why, "error", strings.TrimSuffix(line, "\n"))
+		}
+		return d, err
+	}
+	r.outcome.Succeeded++
+	for _, c := range d.Changes {
+		level := slog.LevelInfo
+		if c.NeedsRestart {
+			level = slog.LevelWarn // it is not obeyed
+		}
+		r.log.Log(context.Background(), level, "configuration changed", "change", c.String())
+	}
+	level := slog.LevelInfo
+	if why == becauseOfFile && len(d.Changes) == 0 {
+		level = slog.LevelDebug // somebody has touched it
+	}
+	r.log.Log(context.Background(), level, "reloaded", "because", why, "changes", len(d.Changes), "needs_restart", d.NeedsRestart)
+	r.current = next.InForceAfter(r.current)
+	return d, nil
+}
+
+// config is the configuration in force.
+func (r *reloader) config() *config.Config {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.current
+}
+
+// reloads is what has become of all so far.
+func (r *reloader) reloads() Reloads {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.outcome
+}
+
+// watchEvery is how often files are looked at. A file that has changed is read when it has stayed as it is for as
+// long: whoever writes it may take a moment.
+const watchEvery = time.Second
+
+const becauseOfFile = "a file has changed"
+
+// watch reloads when a file has changed, as long as the configuration in force wants that, until end is closed.
+func (r *reloader) watch(end <-chan struct{}) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	files := r.files()
+	known, last := "", "" // they were read already, but who knows what has happened since
+	for {
+		select {
+		case <-end:
+			return
+		case <-tick.C:
+		}
+		now := look(files)
+		settled := now == last
+		last = now
+		if !settled || now == known {
+			continue
+		}
+		known = now // from before they are read: what changes meanwhile is found the next time
+		if r.config().Process.Watch {
+			_, _ = r.reload(becauseOfFile, false) // the log has the outcome
+		}
+		if others := r.files(); !slices.Equal(others, files) {
+			files, known = others, "" // some were not looked at before they were read: all are read once more
+		}
+	}
+}
+
+// files are those that make the configuration in force.
+func (r *reloader) files() []string {
+	c := r.config()
+	return append([]string{c.Path}, c.Secrets...)
+}
+
+// look tells files apart from what they were: links are followed, as Kubernetes changes where they lead.
+func look(files []string) string {
+	var b strings.Builder
+	for _, path := range files {
+		info, err := os.Stat(path)
+		if err != nil {
+			fmt.Fprintf(&b, "%s: missing\n", path)
+			continue
+		}
+		fmt.Fprintf(&b, "%s: %d %d %v\n", path, info.Size(), info.ModTime().UnixNano(), inodeOf(info))
+	}
+	return b.String()
+}
+
+// inodeOf tells a file apart from another of the same size and age.
+func inodeOf(info fs.FileInfo) uint64 {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(s.Ino)
+	}
+	return 0
+}
