@@ -175,8 +175,9 @@ var connectionKeys = []key[Pool]{
 	},
 	{
 		name: "preconnect", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: TouchesServers, allowed: boolean,
-		help: "Connects to all servers at start, with all `server_connections`, and not at the first request.",
-		as:   asBool(func(p *Pool) *bool { return &p.Preconnect }),
+		help: "Connects to all servers at start, with all `server_connections`, and not at the first request. For clients in RESP3, " +
+			"or in another database than `redis_db`, connections are made at their first request all the same.",
+		as: asBool(func(p *Pool) *bool { return &p.Preconnect }),
 	},
 	{
 		name: "tcpkeepalive", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: TouchesServers, allowed: boolean,
@@ -216,7 +217,7 @@ var redisKeys = []key[Pool]{
 	{
 		name: "databases", kind: "number", only: onlyRedis, fallback: "16", since: ofCashew, touches: TouchesRequests, allowed: "1 to 16384; only with `redis: true`",
 		help: "How many databases clients may choose from with `SELECT`, as in the configuration of the servers. Each that is in use takes " +
-			"connections of its own.",
+			"connections of its own, in RESP2 and in RESP3; 256 such kinds may be in use at once, and who chooses one more gets an error.",
 		as: asNumber(1, 16384, func(p *Pool) *int { return &p.Databases }),
 	},
 }

@@ -17,7 +17,9 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func withTimeout(ms string) string { return strings.Replace(goodConfig, "p: {", "p: {timeout: "+ms+", ", 1) }
+func withTimeout(ms string) string {
+	return strings.Replace(goodConfig, "p: {", "p: {timeout: "+ms+", ", 1)
+}
 
 // SIGUSR1 has the file read again. What is wrong with it is told with its place, and what is in force stays.
 func TestSignalReloads(t *testing.T) {

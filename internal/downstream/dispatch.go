@@ -160,7 +160,7 @@ func (s *Session) serve(r *request) {
 	case command.SameServer:
 		s.sameServer(spec, r)
 	case command.AnyServer:
-		s.sendTo(d.Owner.AnyServer(s.Pool), r)
+		s.sendTo(d.Owner.AnyServer(s), r)
 	default:
 		s.notServed(spec, shape, r)
 	}
@@ -255,7 +255,7 @@ func (s *Session) sameServer(spec *command.Spec, r *request) {
 	keys := spec.AppendKeys(d.keys[:0], len(r.args), r.arg)
 	d.keys = keys[:0]
 	if len(keys) == 0 {
-		s.sendTo(d.Owner.AnyServer(s.Pool), r)
+		s.sendTo(d.Owner.AnyServer(s), r)
 		return
 	}
 	server := d.Router.Pick(s.Pool, r.arg(keys[0]))

@@ -51,6 +51,9 @@ func (s *Session) hello(r *request) {
 	case to.RESP3 && d.Owner.LacksRESP3(s.Pool):
 		reply = "-NOPROTO unsupported protocol version\r\n"
 	}
+	if reply == "" && !s.changeLane(to) {
+		reply = tooManyLanes
+	}
 	if reply != "" {
 		if !authed {
 			s.counters.Inc(stats.Unauthenticated)
@@ -61,7 +64,6 @@ func (s *Session) hello(r *request) {
 	s.setAuthed(true)
 	s.name = name
 	s.answerLocally(s.appendHello(d.scratch[:0], to.RESP3))
-	s.changeLane(to)
 }
 
 const (

@@ -70,7 +70,7 @@ func (s *Session) reset() {
 	s.setAuthed(s.Pool.Auth == "")
 	s.name, s.noEvict, s.noTouch = "", false, false
 	s.answerLocally(append(s.desk.scratch[:0], "+RESET\r\n"...))
-	s.changeLane(message.Lane{Database: s.Pool.Database})
+	s.changeLane(message.Lane{Database: s.Pool.Database}) // which is always there
 }
 
 func (s *Session) ping(spec *command.Spec, r *request) {
@@ -116,17 +116,15 @@ func (s *Session) authenticate(r *request) string {
 // selectDatabase has what follows go to another database.
 func (s *Session) selectDatabase(arg []byte) {
 	n, err := strconv.Atoi(string(arg))
-	reply := "+OK\r\n"
+	reply := okay
 	switch {
 	case err != nil:
 		reply = "-ERR value is not an integer or out of range\r\n"
 	case n < 0 || n >= s.Pool.Databases:
 		reply = "-ERR DB index is out of range\r\n"
 	}
-	s.answerLocally(append(s.desk.scratch[:0], reply...))
-	if reply[0] == '+' {
-		to := s.lane
-		to.Database = n
-		s.changeLane(to)
+	if reply == okay && !s.changeLane(message.Lane{Database: n, RESP3: s.lane.RESP3}) {
+		reply = tooManyLanes
 	}
+	s.answerLocally(append(s.desk.scratch[:0], reply...))
 }

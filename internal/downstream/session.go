@@ -34,14 +34,16 @@ type Owner interface {
 	Send(s *Session, server int, t message.Ticket, b []byte, owned bool) error
 	// Judged says that Send to the server would return message.ErrVerdict; if so, GoOn will be called.
 	Judged(s *Session, server int) bool
-	// Lane is the number of a kind of lane in the session's pool.
-	Lane(s *Session, kind message.Lane) uint16
+	// Enter books a place in a kind of lane of the session's pool and returns the number of that, or false if there are
+	// too many. Leave gives it back.
+	Enter(s *Session, kind message.Lane) (number uint16, ok bool)
+	Leave(s *Session, number uint16)
 	// LacksRESP3 says that a server of the pool is known not to speak it.
 	LacksRESP3(p *topology.Pool) bool
 	// Awaken has GoOn called, soon.
 	Awaken(s *Session)
-	// AnyServer is a server for requests that any can answer, negative if there is none.
-	AnyServer(pool *topology.Pool) int
+	// AnyServer is a server for a request that any can answer, negative if there is none.
+	AnyServer(s *Session) int
 	// Writable puts the session on the list of those with output or an end to meet.
 	Writable(s *Session)
 	// Interest says whether to read from the client.
@@ -156,6 +158,7 @@ type Session struct {
 	again    bool         // it has stopped before a request, not behind one
 	lane     message.Lane // its database and protocol
 	next     message.Lane // those that it is to have
+	nextLane uint16       // the number of that lane
 	ending   bool         // no request is read any more; closed once all is answered and sent
 	draining bool         // it is to end when it has gone on: see Drain
 	left     bool         // it was the client that ended it
@@ -229,6 +232,10 @@ func (s *Session) Release() {
 	}
 	s.inFlight.reset(&d.rings)
 	s.out.Clear(d.Pool)
+	d.Owner.Leave(s, s.LaneNumber)
+	if s.holds&holdLane != 0 {
+		d.Owner.Leave(s, s.nextLane)
+	}
 	if s.partial != nil {
 		d.putPartial(s.partial)
 		s.partial = nil
@@ -344,21 +351,29 @@ func (s *Session) stall() {
 
 // changeLane has what follows travel on another lane, once no server connection has anything of the client's any
 // more: two lanes are two connections, and a request must not overtake the one before it. That everything is answered
-// is not enough, as a request that was answered by an error may still be on its way to its server.
-func (s *Session) changeLane(to message.Lane) {
-	switch {
-	case to == s.lane:
-	case s.outstanding == 0:
-		s.setLane(to)
-	default:
-		s.next = to
+// is not enough, as a request that was answered by an error may still be on its way to its server. It reports false, and
+// has done nothing, if the pool has too many lanes already.
+func (s *Session) changeLane(to message.Lane) bool {
+	if to == s.lane {
+		return true
+	}
+	number, ok := s.desk.Owner.Enter(s, to)
+	if !ok {
+		s.counters.Inc(stats.RefusedCommands)
+		return false
+	}
+	s.next, s.nextLane = to, number
+	if s.outstanding == 0 {
+		s.setLane()
+	} else {
 		s.hold(holdLane)
 	}
+	return true
 }
 
-func (s *Session) setLane(to message.Lane) {
-	s.lane = to
-	s.LaneNumber = s.desk.Owner.Lane(s, to)
+func (s *Session) setLane() {
+	s.desk.Owner.Leave(s, s.LaneNumber)
+	s.lane, s.LaneNumber = s.next, s.nextLane
 }
 
 // Renewed says that the session's pool has other settings, or servers. If requests travel on connections that the
@@ -372,9 +387,13 @@ func (s *Session) Renewed(behind bool) {
 	}
 	if behind && s.outstanding > 0 && s.holds&holdLane == 0 {
 		s.next = s.lane
+		s.nextLane, _ = s.desk.Owner.Enter(s, s.lane) // there is such a lane, as the session is in it
 		s.hold(holdLane)
 	}
 }
+
+// tooManyLanes refuses a change of lane.
+const tooManyLanes = "-ERR clients of the proxy use too many databases at once\r\n"
 
 // Sending counts a request or fragment that a server connection has taken.
 func (s *Session) Sending() { s.outstanding++ }
@@ -416,7 +435,7 @@ func (s *Session) GoOn() {
 		return
 	}
 	if s.holds&holdLane != 0 {
-		s.setLane(s.next)
+		s.setLane()
 	}
 	s.holds = s.holds&^(holdVerdict|holdLane) | holdGoOn
 	p := s.partial

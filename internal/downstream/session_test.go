@@ -35,15 +35,16 @@ func (p *post) Send(_ *Session, _ int, t message.Ticket, b []byte, owned bool) e
 	p.tickets = append(p.tickets, t)
 	return nil
 }
-func (p *post) Lane(*Session, message.Lane) uint16  { return 0 }
-func (p *post) LacksRESP3(*topology.Pool) bool      { return false }
-func (p *post) Awaken(*Session)                     {}
-func (p *post) Judged(*Session, int) bool           { return false }
-func (p *post) AnyServer(*topology.Pool) int        { return 0 }
-func (p *post) Writable(s *Session)                 { s.Dirty = true }
-func (p *post) Interest(_ *Session, read bool)      { p.reading = read }
-func (p *post) Wake(*Session, clock.Instant)        {}
-func (p *post) ClientEvent(*Session, Event, string) {}
+func (p *post) Enter(*Session, message.Lane) (uint16, bool) { return 0, true }
+func (p *post) Leave(*Session, uint16)                      {}
+func (p *post) LacksRESP3(*topology.Pool) bool              { return false }
+func (p *post) Awaken(*Session)                             {}
+func (p *post) Judged(*Session, int) bool                   { return false }
+func (p *post) AnyServer(*Session) int                      { return 0 }
+func (p *post) Writable(s *Session)                         { s.Dirty = true }
+func (p *post) Interest(_ *Session, read bool)              { p.reading = read }
+func (p *post) Wake(*Session, clock.Instant)                {}
+func (p *post) ClientEvent(*Session, Event, string)         {}
 
 func newSession(t *testing.T) (*Session, *post, *bytebuf.Pool) {
 	t.Helper()

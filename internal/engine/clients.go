@@ -4,7 +4,6 @@ import (
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/message"
-	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // clientSide is the engine as client sessions see it.
@@ -49,21 +48,26 @@ func (o clientSide) Judged(s *downstream.Session, server int) bool {
 	return true
 }
 
-// AnyServer prefers servers that are connected, and takes turns among them. Those that are ejected may still be
-// connected, and are passed over.
-func (o clientSide) AnyServer(p *topology.Pool) int {
-	state := &o.e.pools[p.Index]
+// AnyServer prefers servers to which the client's connection is there, then those to which others are, and takes
+// turns among them. Those that are ejected may still be connected, and are passed over.
+func (o clientSide) AnyServer(s *downstream.Session) int {
+	state := &o.e.pools[s.Pool.Index]
 	n := len(state.servers)
 	state.turn++
-	choice := -1
+	choice, best := -1, 0
 	for i := range n {
 		server := (state.turn + i) % n
-		switch {
-		case p.Servers[server].Ejected:
-		case state.servers[server].lanes[0][0].Ready():
+		if s.Pool.Servers[server].Ejected {
+			continue
+		}
+		merit := 1
+		if lanes := state.servers[server].lanes; int(s.LaneNumber) < len(lanes) && lanes[s.LaneNumber].ready(s) {
 			return server
-		case choice < 0:
-			choice = server
+		} else if lanes[0].ready(s) {
+			merit = 2
+		}
+		if merit > best {
+			choice, best = server, merit
 		}
 	}
 	return choice

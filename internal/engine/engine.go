@@ -67,6 +67,9 @@ type Engine struct {
 	dirty  []message.ConnID // with output, or an end to meet
 	listed []message.ConnID // the list that the last Turn returned
 
+	// extras are open connections to other databases than their pools' own. No open files are set aside for them.
+	extras int
+
 	spareLanes bool // some connection is open that is not of its pool's own lane
 
 	awakened []message.ConnID // clients that stopped at a request and are to go on
@@ -92,10 +95,10 @@ type poolState struct {
 	pool     *topology.Pool
 	counters *stats.Block
 	clients  int
-	servers  []serverState  // by index
-	kinds    []message.Lane // of lanes in use, by number
-	accepted uint32         // clients ever
-	turn     int            // where AnyServer goes on
+	servers  []serverState // by index
+	kinds    []laneKind    // of lanes, by number
+	accepted uint32        // clients ever
+	turn     int           // where AnyServer goes on
 	pause    pause
 	leavers  []leaver      // servers that the pool has no more
 	by       clock.Instant // of a pool that is leaving: until when
@@ -120,7 +123,7 @@ func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, co
 }
 
 func (e *Engine) newPool(p *topology.Pool, counters *Counters, i int) poolState {
-	state := poolState{pool: p, counters: counters.Pools[i], kinds: []message.Lane{own(p)}}
+	state := poolState{pool: p, counters: counters.Pools[i], kinds: []laneKind{{Lane: own(p)}}}
 	for k := range p.Servers {
 		state.servers = append(state.servers, e.newServer(p, counters, i, k))
 	}
@@ -203,7 +206,7 @@ func (e *Engine) Accept(now clock.Instant, listener int, peer netip.AddrPort) me
 	switch {
 	case p.ClientConnections > 0 && state.clients >= p.ClientConnections:
 		refusal = "client_connections reached"
-	case e.snapshot.ClientLimit > 0 && e.clients >= e.snapshot.ClientLimit:
+	case e.snapshot.ClientLimit > 0 && e.clients+e.extras >= e.snapshot.ClientLimit:
 		refusal = "no open files left for clients: raise the limit (ulimit -n, LimitNOFILE)"
 	}
 	state.clients++

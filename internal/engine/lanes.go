@@ -27,6 +27,17 @@ type serverState struct {
 // them, so that its requests to a server stay in order.
 type lane []*upstream.Conn
 
+// of is the connection that a client is tied to.
+func (l lane) of(s *downstream.Session) *upstream.Conn {
+	if len(l) > 1 {
+		return l[int(s.Turn)%len(l)]
+	}
+	return l[0]
+}
+
+// ready says that a client's requests travel at once.
+func (l lane) ready(s *downstream.Session) bool { return l != nil && l.of(s).Ready() }
+
 // own is the kind of lane that every server of the pool has.
 func own(p *topology.Pool) message.Lane { return message.Lane{Database: p.Database} }
 
@@ -68,7 +79,7 @@ func (e *Engine) laneOf(p *topology.Pool, server int, number uint16) lane {
 		state.lanes = append(state.lanes, nil)
 	}
 	if state.lanes[number] == nil {
-		state.lanes[number] = e.newLane(p, state, p.Servers[server], e.pools[p.Index].kinds[number])
+		state.lanes[number] = e.newLane(p, state, p.Servers[server], e.pools[p.Index].kinds[number].Lane)
 	}
 	return state.lanes[number]
 }
@@ -79,25 +90,79 @@ func (e *Engine) connOf(s *downstream.Session, server int) *upstream.Conn {
 	if int(s.LaneNumber) >= len(state.lanes) || state.lanes[s.LaneNumber] == nil {
 		e.laneOf(s.Pool, server, s.LaneNumber)
 	}
-	conns := state.lanes[s.LaneNumber]
-	if len(conns) > 1 {
-		return conns[int(s.Turn)%len(conns)]
+	return state.lanes[s.LaneNumber].of(s)
+}
+
+// laneKind is a kind of lane of a pool, and how many clients are in it or about to be.
+type laneKind struct {
+	message.Lane
+	clients int
+}
+
+// mostLanes bounds the lanes of a pool, and with them the connections to each of its servers. With the usual 16
+// databases there are 32.
+const mostLanes = 256
+
+// Enter has the session be one of those in a kind of lane, whose number it returns. It reports false if there are
+// too many kinds.
+func (o clientSide) Enter(s *downstream.Session, kind message.Lane) (number uint16, ok bool) {
+	number, ok = o.e.number(s.Pool.Index, kind)
+	if ok {
+		o.e.pools[s.Pool.Index].kinds[number].clients++
 	}
-	return conns[0]
+	return number, ok
 }
 
-// Lane returns the number of a kind of lane in the session's pool. There are as many as databases, twice.
-func (o clientSide) Lane(s *downstream.Session, kind message.Lane) uint16 {
-	return o.e.pools[s.Pool.Index].number(kind)
+// Leave undoes Enter. All begin in number 0 without it.
+func (o clientSide) Leave(s *downstream.Session, number uint16) {
+	if number != 0 {
+		o.e.pools[s.Pool.Index].kinds[number].clients--
+	}
 }
 
-func (p *poolState) number(kind message.Lane) uint16 {
-	i := slices.Index(p.kinds, kind)
-	if i < 0 {
+// number is the number of a kind of lane, a new one if need be.
+func (e *Engine) number(pool int, kind message.Lane) (number uint16, ok bool) {
+	p := &e.pools[pool]
+	i := slices.IndexFunc(p.kinds, func(k laneKind) bool { return k.Lane == kind })
+	switch {
+	case i >= 0:
+	case len(p.kinds) < mostLanes:
 		i = len(p.kinds)
-		p.kinds = append(p.kinds, kind)
+		p.kinds = append(p.kinds, laneKind{Lane: kind})
+	default:
+		if i = e.freeNumber(p); i < 0 {
+			return 0, false
+		}
+		p.kinds[i].Lane = kind
 	}
-	return uint16(i)
+	return uint16(i), true
+}
+
+// freeNumber takes a lane away in which nobody is and nothing is under way, -1 if there is none.
+func (e *Engine) freeNumber(p *poolState) int {
+	for i := 1; i < len(p.kinds); i++ {
+		if p.kinds[i].clients > 0 {
+			continue
+		}
+		busy := false
+		for k := range p.servers {
+			if s := &p.servers[k]; i < len(s.lanes) {
+				for _, c := range s.lanes[i] {
+					busy = !c.Retired(e.now) || busy
+				}
+			}
+		}
+		if busy {
+			continue
+		}
+		for k := range p.servers {
+			if s := &p.servers[k]; i < len(s.lanes) {
+				s.lanes[i] = nil
+			}
+		}
+		return i
+	}
+	return -1
 }
 
 // LacksRESP3 says that some server of the pool is known not to speak RESP3.
@@ -138,8 +203,9 @@ func (o serverSide) connected(c *upstream.Conn) {
 	case c.Lane().RESP3:
 		state.lacksRESP3 = false
 	default:
-		number := o.e.pools[pool.Index].number(message.Lane{Database: pool.Database, RESP3: true})
-		_ = o.e.laneOf(pool, c.Server.Index, number)[0].Open(o.e.now) // if it may not be tried now, the next connection tries
+		if number, ok := o.e.number(pool.Index, message.Lane{Database: pool.Database, RESP3: true}); ok {
+			_ = o.e.laneOf(pool, c.Server.Index, number)[0].Open(o.e.now) // if it may not be tried now, the next connection tries
+		}
 	}
 }
 

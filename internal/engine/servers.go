@@ -77,10 +77,27 @@ func (o serverSide) Over(t message.Ticket) {
 	}
 }
 
+// extra says that a connection is to another database than its pool's own.
+func (e *Engine) extra(c *upstream.Conn) bool {
+	return c.Lane().Database != serverSide{e}.poolOf(c).Database
+}
+
+func (o serverSide) MayDial(c *upstream.Conn) error {
+	if n := o.e.snapshot.ClientLimit; n > 0 && o.e.clients+o.e.extras >= n && o.e.extra(c) {
+		return message.ErrNoFiles
+	}
+	return nil
+}
+
 func (o serverSide) Dial(c *upstream.Conn) message.ConnID {
 	id, s := o.e.claim()
 	s.conn = c
-	o.e.spareLanes = o.e.spareLanes || !c.Lasting
+	if !c.Lasting {
+		o.e.spareLanes = true
+		if o.e.extra(c) {
+			o.e.extras++
+		}
+	}
 	o.e.host.Dial(id, c.Server)
 	return id
 }
@@ -91,6 +108,9 @@ func (o serverSide) Hangup(c *upstream.Conn) {
 	}
 	o.e.host.Close(c.ID)
 	o.e.vacate(c.ID)
+	if !c.Lasting && o.e.extra(c) {
+		o.e.extras--
+	}
 	c.Dirty = false
 	o.e.resume(c)
 }

@@ -95,6 +95,8 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.User = v
 	case "database":
 		p.Database = number(t, v)
+	case "databases":
+		p.Databases = number(t, v)
 	case "output":
 		p.ClientOutput = int64(number(t, v))
 	case "queue":

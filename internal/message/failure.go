@@ -21,6 +21,8 @@ var (
 	ErrVerdict = &Failure{"server is being judged"}
 	// ErrQueueFull: the server's queue holds server_queue_limit bytes.
 	ErrQueueFull = &Failure{"server queue is full"}
+	// ErrNoFiles: connections to other databases than the pool's take open files from the clients'.
+	ErrNoFiles = &Failure{"no open files left for a connection to this database: raise the limit (ulimit -n, LimitNOFILE)"}
 	// ErrMemory: the worker buffers memory_limit bytes.
 	ErrMemory = &Failure{"proxy memory limit reached"}
 	// ErrUnused: nobody has needed the connection for a while.

@@ -41,6 +41,8 @@ type Owner interface {
 	Late(t message.Ticket)
 	Over(t message.Ticket)
 
+	// MayDial says why there may be no more connections like this one; nil if there may.
+	MayDial(c *Conn) error
 	Dial(c *Conn) message.ConnID
 	Hangup(c *Conn)
 	Writable(c *Conn)
@@ -160,6 +162,9 @@ func (c *Conn) Open(now clock.Instant) error {
 		return message.ErrNoServer
 	case now < c.retryAt:
 		return c.lastErr
+	}
+	if err := c.owner.MayDial(c); err != nil {
+		return err
 	}
 	c.state, c.dialed = dialing, now
 	c.counters.Inc(stats.ServerDials)

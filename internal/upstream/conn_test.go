@@ -50,6 +50,7 @@ func (l *log) Fail(t message.Ticket, err error) {
 }
 func (l *log) Late(t message.Ticket)           { l.Fail(t, message.ErrTimeout) }
 func (l *log) Over(message.Ticket)             {}
+func (l *log) MayDial(*Conn) error             { return nil }
 func (l *log) Dial(*Conn) message.ConnID       { l.ids++; return l.ids }
 func (l *log) Hangup(*Conn)                    { l.dropped++ }
 func (l *log) Writable(*Conn)                  {}

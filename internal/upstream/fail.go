@@ -239,6 +239,15 @@ func (c *Conn) Retire(now, since clock.Instant) {
 	}
 }
 
+// Retired closes the connection if it has nothing to do, and reports whether it is closed.
+func (c *Conn) Retired(now clock.Instant) bool {
+	c.now = now
+	if c.state == ready && c.fifo.n == 0 {
+		c.fail(message.ErrUnused)
+	}
+	return c.state == closed
+}
+
 // maxRefusal bounds a reply to the handshake, in bytes.
 const maxRefusal = 4096
 
