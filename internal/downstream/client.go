@@ -22,9 +22,9 @@ func (s *Session) client(spec *command.Spec, r *request) {
 			reply = resp.AppendBulkString(reply, s.name)
 		}
 	case "client|setname":
-		reply = append(reply, s.setName(string(r.arg(2)))...)
+		reply = append(reply, s.setName(r.arg(2))...)
 	case "client|setinfo":
-		reply = append(reply, s.setInfo(r.arg(2), string(r.arg(3)))...)
+		reply = append(reply, s.setInfo(r.arg(2), r.arg(3))...)
 	case "client|id":
 		reply = resp.AppendInt(reply, int64(s.Number))
 	case "client|info":
@@ -74,16 +74,25 @@ const (
 )
 
 // setName gives the client a name, or takes it away.
-func (s *Session) setName(name string) string {
-	if !printableName(name) {
-		return badName
+func (s *Session) setName(name []byte) string {
+	if wrong := wrongName(name); wrong != "" {
+		return wrong
 	}
-	s.name = name
+	s.note(&s.name, string(name))
 	return okay
 }
 
+// note keeps what a client has said of itself, which counts as memory in use.
+func (s *Session) note(what *string, text string) {
+	s.desk.Pool.Charge(int64(len(text) - len(*what)))
+	*what = text
+}
+
+// longestName bounds what a client may have noted of itself, each name by itself. In Redis nothing does.
+const longestName = 1024
+
 // setInfo notes what library the client uses. The rules are those of Redis 7.2.
-func (s *Session) setInfo(attribute []byte, value string) string {
+func (s *Session) setInfo(attribute, value []byte) string {
 	what := &s.libraryName
 	switch {
 	case bytes.EqualFold(attribute, []byte("lib-name")):
@@ -92,10 +101,13 @@ func (s *Session) setInfo(attribute []byte, value string) string {
 	default:
 		return "-ERR Unrecognized option '" + printableText(attribute) + "'\r\n"
 	}
+	if len(value) > longestName {
+		return "-ERR " + printableText(attribute) + " cannot be longer than 1024 bytes.\r\n"
+	}
 	if !printableName(value) {
 		return "-ERR " + printableText(attribute) + " cannot contain spaces, newlines or special characters.\r\n"
 	}
-	*what = value
+	s.note(what, string(value))
 	return okay
 }
 

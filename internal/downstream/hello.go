@@ -35,9 +35,8 @@ func (s *Session) hello(r *request) {
 			}
 			i += 3
 		case bytes.EqualFold(option, []byte("setname")) && left >= 1:
-			name = string(r.arg(i + 1))
-			if !printableName(name) {
-				reply = badName
+			if reply = wrongName(r.arg(i + 1)); reply == "" {
+				name = string(r.arg(i + 1))
 			}
 			i += 2
 		default:
@@ -62,13 +61,14 @@ func (s *Session) hello(r *request) {
 		return
 	}
 	s.setAuthed(true)
-	s.name = name
+	s.note(&s.name, name)
 	s.answerLocally(s.appendHello(d.scratch[:0], to.RESP3))
 }
 
 const (
 	wrongPassword  = "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
 	badName        = "-ERR Client names cannot contain spaces, newlines or special characters.\r\n"
+	longName       = "-ERR Client names cannot be longer than 1024 bytes.\r\n"
 	helloNeedsAuth = "-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> " +
 		"option can be used to authenticate the client and select the RESP protocol version at the same time\r\n"
 )
@@ -93,9 +93,20 @@ func (s *Session) mayPass(user, password []byte) bool {
 	return s.Pool.Auth == "" || subtle.ConstantTimeCompare(password, []byte(s.Pool.Auth)) == 1
 }
 
+// wrongName is the error for a name that no client may have.
+func wrongName(name []byte) string {
+	switch {
+	case len(name) > longestName:
+		return longName
+	case !printableName(name):
+		return badName
+	}
+	return ""
+}
+
 // printableName says whether a client may be called so: what is shown in lists must not look like their ends.
-func printableName(name string) bool {
-	return strings.IndexFunc(name, func(c rune) bool { return c < '!' || c > '~' }) < 0
+func printableName(name []byte) bool {
+	return bytes.IndexFunc(name, func(c rune) bool { return c < '!' || c > '~' }) < 0
 }
 
 // printableText is what an error may repeat of a request.

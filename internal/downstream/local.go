@@ -68,7 +68,8 @@ func (s *Session) reset() {
 		s.hear(repliesOn)
 	}
 	s.setAuthed(s.Pool.Auth == "")
-	s.name, s.noEvict, s.noTouch = "", false, false
+	s.note(&s.name, "")
+	s.noEvict, s.noTouch = false, false
 	s.answerLocally(append(s.desk.scratch[:0], "+RESET\r\n"...))
 	s.changeLane(message.Lane{Database: s.Pool.Database}) // which is always there
 }

@@ -86,8 +86,24 @@ func (s *Session) afterRead() {
 	}
 }
 
-// keep stores the beginning of a request, and takes over how far it was parsed.
+// keep stores the beginning of a request, or the requests of a session that has stopped, and takes over how far the
+// first was parsed. A little is always kept: clients should not be closed because others fill the memory.
 func (s *Session) keep(b []byte) {
+	d := s.desk
+	if len(b) <= keptAlways || d.room(len(b)) {
+		s.keepAnyway(b)
+		return
+	}
+	p := d.getPartial()
+	s.dialect.takeOver(d, p)
+	d.putPartial(p)
+	s.refuseMemory()
+}
+
+// keptAlways is how much of a client's bytes is kept whatever the memory limit says.
+const keptAlways = 4 << 10
+
+func (s *Session) keepAnyway(b []byte) {
 	d := s.desk
 	p := d.getPartial()
 	p.buf = append(d.Pool.Get(len(b)), b...)

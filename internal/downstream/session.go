@@ -240,6 +240,9 @@ func (s *Session) Release() {
 		d.putPartial(s.partial)
 		s.partial = nil
 	}
+	s.note(&s.name, "")
+	s.note(&s.libraryName, "")
+	s.note(&s.libraryVersion, "")
 	s.counters.Inc(stats.ClientsClosed)
 	if s.left {
 		s.counters.Inc(stats.ClientEOFs)
@@ -442,7 +445,7 @@ func (s *Session) GoOn() {
 	s.partial = nil
 	if p != nil && !s.ending {
 		if rest := s.dialect.requests(s, p.buf); len(rest) > 0 {
-			s.keep(rest)
+			s.keepAnyway(rest) // it was kept already
 		}
 	}
 	if p != nil {

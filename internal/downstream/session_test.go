@@ -162,3 +162,18 @@ func TestReleaseGivesAllBack(t *testing.T) {
 		}
 	}
 }
+
+// What a client says of itself counts as memory in use, for as long as it is there.
+func TestNamesCount(t *testing.T) {
+	s, _, pool := newSession(t)
+	s.Received([]byte("CLIENT SETNAME someone\r\nCLIENT SETINFO lib-name rueidis\r\nCLIENT SETNAME else\r\n"))
+	s.Sent(s.out.Len())
+	if got, want := pool.InUse(), int64(len("else")+len("rueidis")); got != want {
+		t.Errorf("%d bytes are in use, want %d", got, want)
+	}
+	s.Received([]byte("RESET\r\n"))
+	s.Release()
+	if n := pool.InUse(); n != 0 {
+		t.Errorf("%d bytes are in use after the end", n)
+	}
+}

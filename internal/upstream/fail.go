@@ -177,17 +177,17 @@ func (c *Conn) receivedGreeting(b []byte) []byte {
 		if c.greetLeft == 2 {
 			early = c.greet.Len() > c.greetTail
 		}
-		if err != nil || early || !done && len(c.refusal)+n > maxRefusal {
+		if err != nil || early {
 			c.fail(message.ErrReply)
 			return nil
 		}
-		c.refusal = append(c.refusal, b[:n]...)
+		c.refusal = append(c.refusal, b[:min(n, maxRefusal-len(c.refusal))]...)
 		b = b[n:]
 		if !done {
 			return nil
 		}
 		if kind := c.refusal[0]; kind != '+' && !(c.lane.RESP3 && (kind == '%' || kind == '*')) {
-			c.refused(string(c.refusal[1 : len(c.refusal)-2]))
+			c.refused(strings.TrimRight(string(c.refusal[1:]), "\r\n"))
 			return nil
 		}
 		c.refusal = c.refusal[:0]
@@ -248,7 +248,7 @@ func (c *Conn) Retired(now clock.Instant) bool {
 	return c.state == closed
 }
 
-// maxRefusal bounds a reply to the handshake, in bytes.
+// maxRefusal bounds what is kept of a reply to the handshake, in bytes. That to HELLO may be longer: it lists modules.
 const maxRefusal = 4096
 
 // Apply takes the settings of a new snapshot. What is in flight goes on, and has the new timeouts from its
