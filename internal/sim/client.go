@@ -19,6 +19,9 @@ type client struct {
 	made   int
 	authed bool
 	lane   lane // in which its next request will be
+	name   string
+	hush   bool   // it does not want to hear the answer to its next request
+	asking *offer // what it has to hear of first
 
 	pipe    *pipe
 	send    queue
@@ -74,7 +77,7 @@ func (c *client) step() {
 
 // mayAsk says whether the client could make a request now.
 func (c *client) mayAsk() bool {
-	return c.left > 0 && !c.ending && !c.halfClose && c.owed < c.w.cfg.Window
+	return c.left > 0 && !c.ending && !c.halfClose && c.asking == nil && c.owed < c.w.cfg.Window
 }
 
 // write moves bytes to the socket.
@@ -155,7 +158,7 @@ func (c *client) closedByProxy() {
 		return
 	case c.ending && c.owed == 0 && c.recv.size() == 0:
 		return
-	case w.strict || !w.mayCut():
+	case w.strict && !w.cfg.OldServer || !w.mayCut():
 		c.fail("was closed with %d requests unanswered and %d bytes of a reply", c.owed, c.recv.size())
 	}
 	w.result.Cut++
@@ -166,7 +169,7 @@ func (c *client) closedByProxy() {
 // short in the middle leaves no other way, nor does a client that breaks a bound.
 func (w *world) mayCut() bool {
 	l := w.cfg.Limits
-	return w.broken || w.cfg.MemoryLimit > 0 || l.StalledClient > 0 || l.ClientOutput < DefaultLimits().ClientOutput
+	return w.broken || w.cfg.OldServer || w.cfg.MemoryLimit > 0 || l.StalledClient > 0 || l.ClientOutput < DefaultLimits().ClientOutput
 }
 
 // reset is the client's sudden end.

@@ -3,6 +3,8 @@ package sim
 import (
 	"bytes"
 	"strings"
+
+	"github.com/cashew-proxy/cashew/internal/message"
 )
 
 // dialect is all in which the protocols differ for a fleet. The network, the pace of clients and
@@ -54,16 +56,37 @@ func (redis) request(c *client) { c.request() }
 
 func (redis) scanReply(b []byte) (int, verdict) { return scanReply(b, 0) }
 
-// pick: every request has a reply.
-func (redis) pick(c *client, reply []byte) int {
-	if len(c.waiting) == 0 {
-		c.fail("got a reply to nothing: %s", short(reply))
-		return -1
+// pick: every request has a reply, but those after CLIENT REPLY SKIP.
+func (d redis) pick(c *client, reply []byte) int {
+	first := 0
+	for first < len(c.waiting) && c.waiting[first].silence == never {
+		first++
 	}
-	return 0
+	if first == len(c.waiting) {
+		if text, ok := d.failure(reply); !ok || c.w.cfg.MemoryLimit == 0 || text != message.ErrMemory.Text {
+			c.fail("got a reply to nothing: %s", short(reply))
+		}
+		return -1 // a request that cannot be stored ends the connection, whatever it is
+	}
+	d.settle(c, first)
+	return first
 }
 
-func (redis) settle(*client, int) {}
+func (redis) settle(c *client, n int) {
+	for i := range n {
+		switch e := &c.waiting[i]; {
+		case e.silence != never: // it is owed a reply, and somebody else sees that it does not come
+		case !e.remote:
+		case e.kind != single || c.w.mayFail(c.serverOf(e)) || c.w.mayLoad() || c.w.cfg.OldServer:
+			c.doubt(e)
+		default:
+			if cells := c.cells(e, e.key); len(cells) != 1 || !cells[0].wild {
+				c.advance(cells, e, func([]byte) bool { return true })
+			}
+		}
+	}
+	c.w.result.Answers += n
+}
 
 func (redis) judge(c *client, e *expect, reply []byte) string {
 	switch e.kind {

@@ -135,6 +135,12 @@ func (w *world) injectClient(f Fault, c *client) {
 func (w *world) heal() {
 	w.stormy = false
 	for _, s := range w.servers {
+		if s.old { // it is replaced by a newer one
+			s.old = false
+			for _, l := range s.links {
+				s.end(l, false)
+			}
+		}
 		s.down, s.silent, s.slow, s.mute, s.loading = 0, 0, 0, 0, 0
 		for _, l := range s.links {
 			l.trick = 0

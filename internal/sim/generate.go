@@ -18,6 +18,9 @@ func (c *client) generate() {
 // ask sends a request and notes what is expected.
 func (c *client) ask(e expect) {
 	e.name = strings.ToUpper(e.args[0])
+	if c.hush {
+		c.hush, e.silence = false, never
+	}
 	switch {
 	case c.plainWords(e.args) && oneIn(c.rng, 25):
 		c.inline(e.args)

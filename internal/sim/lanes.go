@@ -37,6 +37,10 @@ func (c *client) laneRequest() {
 	id := itoa(c.rng.IntN(c.w.cfg.Keys))
 	h, s, z := c.prefix+"h"+id, c.prefix+"s"+id, c.prefix+"z"+id
 	name := "m" + itoa(c.rng.IntN(6))
+	if c.w.cfg.Talk && oneIn(c.rng, 3) {
+		c.talk()
+		return
+	}
 	switch c.rng.IntN(16) {
 	case 0, 1:
 		one("HSET", h, name, c.fresh())
@@ -64,7 +68,9 @@ func (c *client) lookAround() {
 	k, v := c.prefix+"t"+itoa(c.rng.IntN(c.w.cfg.Keys)), c.fresh()
 	c.ask(expect{kind: single, remote: true, args: []string{"SET", k, v}})
 	c.hello()
-	c.ask(expect{kind: single, remote: true, args: []string{"GET", k}})
+	if c.asking == nil {
+		c.ask(expect{kind: single, remote: true, args: []string{"GET", k}})
+	}
 }
 
 // selectDatabase asks for another database, mostly one that there is.
@@ -92,7 +98,7 @@ const (
 // hello says HELLO in one of its forms. The first thing that is wrong with it is what is answered.
 func (c *client) hello() {
 	cfg, to, authed := &c.w.cfg, c.lane, c.authed
-	args, exact := []string{c.word("HELLO")}, ""
+	args, exact, called := []string{c.word("HELLO")}, "", c.name
 	wrong := func(n int, text string) bool {
 		if !oneIn(c.rng, n) {
 			return false
@@ -124,6 +130,7 @@ func (c *client) hello() {
 			if wrong(8, "-ERR Client names cannot contain spaces, newlines or special characters.\r\n") {
 				name = "a name"
 			}
+			called = name
 			args = append(args, "SETNAME", name)
 		}
 		if wrong(20, "-ERR Syntax error in HELLO option 'AUTH'\r\n") {
@@ -137,9 +144,83 @@ func (c *client) hello() {
 		c.ask(expect{kind: exactly, exact: exact, args: args, odd: true})
 		return
 	}
+	took := offer{to, called}
+	if cfg.OldServer && to.resp3 && !c.hush { // it depends on the answer
+		c.asking = &took
+	} else {
+		defer took.take(c)
+	}
 	c.ask(expect{kind: exactly, exact: string(appendHello(nil, to.resp3, c.number+1)), args: args, odd: true})
-	c.authed = true
-	c.enter(to)
+}
+
+// offer is what becomes of a client if its HELLO is answered by a map.
+type offer struct {
+	lane lane
+	name string
+}
+
+func (o offer) take(c *client) {
+	c.authed, c.name = true, o.name
+	c.enter(o.lane)
+}
+
+// noProtocol is what HELLO 3 is answered while some server does not know RESP3, and what a request to that server is
+// when the proxy does not know it yet.
+const (
+	noProtocol = "-NOPROTO unsupported protocol version\r\n"
+	refused    = "-ERR server refused the connection: NOPROTO unsupported protocol version\r\n"
+)
+
+// heardHello is told of the reply to the request that a client waits for, and reports whether it was one to HELLO 3
+// that is right.
+func (c *client) heardHello(e *expect, reply []byte) bool {
+	took := c.asking
+	if took == nil || e != &c.waiting[len(c.waiting)-1] {
+		return false
+	}
+	c.asking = nil
+	if string(reply) == e.exact {
+		took.take(c)
+		return true
+	}
+	return string(reply) == noProtocol
+}
+
+// talk is what a client says of itself, or to all of them.
+func (c *client) talk() {
+	say := func(exact string, args ...string) { c.ask(expect{kind: exactly, exact: exact, args: args}) }
+	switch c.rng.IntN(10) {
+	case 0, 1:
+		name := c.prefix + itoa(c.made)
+		say("+OK\r\n", c.word("CLIENT"), c.word("SETNAME"), name)
+		if c.authed {
+			c.name = name
+		}
+	case 2, 3:
+		exact := null(c.lane.resp3)
+		if c.name != "" {
+			exact = string(appendBulk(nil, c.name))
+		}
+		say(exact, "CLIENT", c.word("GETNAME"))
+	case 4:
+		say(string(appendInteger(nil, int64(c.number+1))), "CLIENT", "ID")
+	case 5:
+		say("+OK\r\n", "CLIENT", "PAUSE", itoa(c.rng.IntN(20)), []string{"ALL", "WRITE"}[c.rng.IntN(2)])
+	case 6:
+		say("+OK\r\n", "CLIENT", c.word("UNPAUSE"))
+	case 7, 8:
+		if !c.authed {
+			return
+		}
+		c.hush = true
+		say("", "CLIENT", c.word("REPLY"), "SKIP")
+		c.hush = true
+		c.keyed()
+	default:
+		c.ask(expect{kind: exactly, exact: "+RESET\r\n", args: []string{c.word("RESET")}, odd: true})
+		c.authed, c.name = c.w.cfg.Auth == "", ""
+		c.enter(lane{database: c.w.cfg.Database})
+	}
 }
 
 // appendHello appends what the proxy answers to HELLO.
@@ -172,6 +253,10 @@ func (s *server) greet(l *link, name string, args []string) string {
 		}
 		l.authed = true
 	case "HELLO":
+		if s.old {
+			l.mad = true // what it says to the rest is of no interest
+			return noProtocol
+		}
 		ok, reply = ok && !l.authed && !l.lane.resp3, "%2\r\n+server\r\n+redis\r\n+modules\r\n*0\r\n"
 		if want = []string{"HELLO", "3"}; c.Auth != "" {
 			want = append(want, "AUTH", cmp.Or(c.User, "default"), c.Auth)

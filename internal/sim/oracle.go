@@ -66,7 +66,10 @@ func (c *client) check(e *expect, reply []byte) {
 		}
 		return
 	}
-	want := c.judge(e, reply)
+	want := ""
+	if !c.heardHello(e, reply) {
+		want = c.judge(e, reply)
+	}
 	if want == "" {
 		c.w.result.Answers++
 		return
@@ -102,6 +105,9 @@ func (c *client) excused(reply []byte) bool {
 	w := c.w
 	if string(reply) == w.dialect.loading() {
 		return w.mayLoad()
+	}
+	if string(reply) == refused {
+		return w.cfg.OldServer
 	}
 	text, failed := w.dialect.failure(reply)
 	if !failed || !w.excused[text] {

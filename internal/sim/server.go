@@ -16,6 +16,7 @@ type server struct {
 	keys  []map[string]value // by database
 	links []*link
 
+	old  bool // it knows no HELLO
 	hurt bool // a fault has struck it
 
 	// Until when it is what a fault has made of it.
@@ -43,11 +44,7 @@ func (s *server) step() {
 		w.wakeAt(s.silent)
 		return
 	}
-	for _, l := range s.links { // what a connection that is gone still has done is done before others come to their turn
-		if l.pipe.closed {
-			s.stepLink(l)
-		}
-	}
+	s.bury()
 	live := s.links[:0]
 	for _, l := range s.links {
 		if s.stepLink(l); !l.pipe.done {
@@ -58,15 +55,21 @@ func (s *server) step() {
 	s.links = live
 }
 
+// bury lets connections that the proxy has closed have done what came before the end, or some of it. It is done before
+// others come to their turn: nobody could know what becomes of a key otherwise.
+func (s *server) bury() {
+	for _, l := range s.links {
+		if p := l.pipe; p.closed && !p.done {
+			l.in.add(p.out.bytes())
+			s.serve(l, s.w.rng.IntN(4), true)
+			p.done = true
+		}
+	}
+}
+
 func (s *server) stepLink(l *link) {
 	w, p := s.w, l.pipe
 	if p.done {
-		return
-	}
-	if p.closed { // what came before the end may still be done, and its reply be lost
-		l.in.add(p.out.bytes())
-		s.serve(l, w.rng.IntN(4), true)
-		p.done = true
 		return
 	}
 	if n := w.portion(p.out.size()); n > 0 {
@@ -268,6 +271,7 @@ func (s *server) end(l *link, reset bool) {
 	if p.closed || p.done {
 		return
 	}
+	s.bury()
 	l.in.add(p.out.bytes())
 	s.serve(l, w.rng.IntN(4), true)
 	p.in.add(l.out.bytes()[:w.rng.IntN(l.out.size()+1)])

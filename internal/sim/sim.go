@@ -38,6 +38,9 @@ type Config struct {
 
 	Lanes     bool // clients change their database and protocol
 	Databases int  // how many there are, if they do
+	Talk      bool // they use CLIENT and RESET, too
+	// OldServer: the first server knows no HELLO until all is healed.
+	OldServer bool
 
 	Servers           int // at least 1
 	ServerConnections int // per server, at least 1
@@ -180,11 +183,11 @@ func FromSeed(seed uint64, faults bool) Config {
 		c.Chunk = max(c.Chunk, 4<<10)
 	}
 	c.drawProtocol()
-	c.drawLanes()
 	if faults {
 		c.drawFaults(r)
 		c.drawEjection()
 	}
+	c.drawLanes()
 	return c
 }
 
@@ -209,6 +212,8 @@ func (c *Config) drawLanes() {
 	}
 	c.Lanes = true
 	c.Databases = max(draw(r, 5), c.Database+1)
+	c.Talk = oneIn(r, 2)
+	c.OldServer = c.Faults != 0 && oneIn(r, 4)
 }
 
 // drawFaults chooses what goes wrong, how often, and the timeouts that are then needed.

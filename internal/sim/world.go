@@ -81,7 +81,7 @@ func newWorld(c Config) *world {
 	w.engine = engine.New(w, w, w.snapshot, c.Seed)
 	w.engine.Buffers().Mangle = true
 	for i := range c.Servers {
-		s := &server{w: w, index: i}
+		s := &server{w: w, index: i, old: c.OldServer && i == 0}
 		for range max(c.Databases, c.Database+1) {
 			s.keys = append(s.keys, map[string]value{})
 		}
