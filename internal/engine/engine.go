@@ -362,10 +362,7 @@ func (e *Engine) apply(s *topology.Snapshot) {
 	for i, p := range s.Pools {
 		e.pools[i].pool = p
 		for k, server := range p.Servers {
-			e.pools[i].servers[k].each(func(c *upstream.Conn) {
-				c.Apply(server, &p.Settings)
-				c.Reopen()
-			})
+			e.renewServer(&e.pools[i].servers[k], server, p)
 		}
 	}
 	for i := range e.slots {
@@ -374,6 +371,20 @@ func (e *Engine) apply(s *topology.Snapshot) {
 		}
 	}
 	e.obey(s)
+}
+
+// renewServer has a server's connections obey a new snapshot. Those that nobody uses are closed when the server is
+// ejected, and when it returns: their other end may have gone without a word, and the next client to use one would pay
+// for finding out.
+func (e *Engine) renewServer(s *serverState, server *topology.Server, p *topology.Pool) {
+	s.each(func(c *upstream.Conn) {
+		turned := c.Server.Ejected != server.Ejected
+		c.Apply(server, &p.Settings)
+		if turned {
+			c.Abandon(e.now)
+		}
+		c.Reopen()
+	})
 }
 
 // obey puts in force what a snapshot says beside its pools.

@@ -148,7 +148,7 @@ func (e *Engine) freeNumber(p *poolState) int {
 		for k := range p.servers {
 			if s := &p.servers[k]; i < len(s.lanes) {
 				for _, c := range s.lanes[i] {
-					busy = !c.Retired(e.now) || busy
+					busy = !c.Abandon(e.now) || busy
 				}
 			}
 		}

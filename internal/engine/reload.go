@@ -83,10 +83,7 @@ func (e *Engine) renew(state *poolState, p *topology.Pool, counters *Counters, i
 		}
 		state.servers = append(state.servers, old[o])
 		old[o].lanes = nil // taken
-		state.servers[k].each(func(c *upstream.Conn) {
-			c.Apply(server, &p.Settings)
-			c.Reopen()
-		})
+		e.renewServer(&state.servers[k], server, p)
 	}
 	for k := range old {
 		if old[k].lanes != nil {

@@ -239,8 +239,9 @@ func (c *Conn) Retire(now, since clock.Instant) {
 	}
 }
 
-// Retired closes the connection if it has nothing to do, and reports whether it is closed.
-func (c *Conn) Retired(now clock.Instant) bool {
+// Abandon closes the connection if it has no requests, and reports whether it is closed. One with requests stays until
+// they are answered or fail.
+func (c *Conn) Abandon(now clock.Instant) bool {
 	c.now = now
 	if c.state == ready && c.fifo.n == 0 {
 		c.fail(message.ErrUnused)
