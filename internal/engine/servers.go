@@ -137,10 +137,20 @@ func (o serverSide) ServerEvent(c *upstream.Conn, ev upstream.Event, err error) 
 }
 
 func (o serverSide) Failed(c *upstream.Conn, f upstream.Failure) {
-	o.e.observer.Failed(o.poolOf(c), c.Server, f)
+	pool := o.poolOf(c)
+	o.stateOf(pool, c).each((*upstream.Conn).Doubt)
+	o.e.observer.Failed(pool, c.Server, f)
 }
 
-func (o serverSide) Recovered(c *upstream.Conn) { o.e.observer.Recovered(o.poolOf(c), c.Server) }
+func (o serverSide) Recovered(c *upstream.Conn) {
+	pool := o.poolOf(c)
+	o.stateOf(pool, c).each((*upstream.Conn).Trust)
+	o.e.observer.Recovered(pool, c.Server)
+}
+
+func (o serverSide) stateOf(p *topology.Pool, c *upstream.Conn) *serverState {
+	return &o.e.pools[p.Index].servers[c.Server.Index]
+}
 
 func (o serverSide) Settled(c *upstream.Conn) { o.e.resume(c) }
 

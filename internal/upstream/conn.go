@@ -51,8 +51,8 @@ type Owner interface {
 	ServerEvent(c *Conn, e Event, err error)
 
 	// Failed and Recovered are for whoever ejects servers: a failure that counts, and the first good reply
-	// after one. After Failed of a closed connection Verdict is called, or VerdictWithin passes; Settled
-	// tells that requests may be tried again.
+	// after one, on whichever of its connections: so the owner calls Doubt and Trust of all. After Failed of a
+	// closed connection Verdict is called, or VerdictWithin passes; Settled tells that requests may be tried again.
 	Failed(c *Conn, f Failure)
 	Recovered(c *Conn)
 	Settled(c *Conn)
@@ -125,7 +125,7 @@ type Conn struct {
 	lastErr error
 
 	verdict  clock.Instant // until when requests wait for what becomes of a server that has failed; 0 is no wait
-	troubled bool          // a failure was reported, and no good reply came since
+	troubled bool          // the server has failed, and no good reply came since
 	choice   bool          // the handshake is refused because of what a client has chosen
 	misread  misreading    // recognises the reply of a server that took data for commands
 	complain complaint     // recognises replies by which the server says that it cannot serve

@@ -23,7 +23,6 @@ const VerdictWithin = 100 * time.Millisecond
 
 // await has requests wait from now on for what becomes of the server.
 func (c *Conn) await() {
-	c.troubled = true
 	c.verdict = c.now.Add(VerdictWithin)
 	c.makeRoom()
 	c.owner.Wake(c, c.verdict)
@@ -104,6 +103,12 @@ func (c *Conn) recovered() {
 	c.troubled = false
 	c.owner.Recovered(c)
 }
+
+// Doubt says that the server has failed, on this connection or another: the next good reply is to be reported.
+func (c *Conn) Doubt() { c.troubled = true }
+
+// Trust says that a good reply was reported.
+func (c *Conn) Trust() { c.troubled = false }
 
 // unknownCommand is what a memcached answers to a line that it does not know. If data came behind the line it has
 // taken that for commands, and answers those too: its replies are not those to our requests any more.
