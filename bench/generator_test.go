@@ -12,6 +12,7 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/memcachedtest"
 	"github.com/cashew-proxy/cashew/internal/redistest"
+	"github.com/cashew-proxy/cashew/internal/servertest"
 )
 
 // few is a keyspace that is quick to fill.
@@ -114,30 +115,15 @@ func TestRedisIsUnderstoodToo(t *testing.T) {
 // fake answers each line of every connection; it closes the connection where the reply is "".
 func fake(t *testing.T, reply func(line string, n int) string) (port int) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
+	return portOf(t, servertest.Fake(t, func(c *net.TCPConn) {
+		lines := bufio.NewScanner(c)
+		for n := 0; lines.Scan(); n++ {
+			text := reply(lines.Text(), n)
+			if _, err := io.WriteString(c, text); err != nil || text == "" {
 				return
 			}
-			go func() {
-				defer c.Close()
-				lines := bufio.NewScanner(c)
-				for n := 0; lines.Scan(); n++ {
-					text := reply(lines.Text(), n)
-					if _, err := io.WriteString(c, text); err != nil || text == "" {
-						return
-					}
-				}
-			}()
 		}
-	}()
-	return l.Addr().(*net.TCPAddr).Port
+	}))
 }
 
 // hit is the right reply to a get.

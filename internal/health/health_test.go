@@ -12,6 +12,7 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/memcachedtest"
 	"github.com/cashew-proxy/cashew/internal/redistest"
+	"github.com/cashew-proxy/cashew/internal/servertest"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
@@ -110,33 +111,18 @@ func TestStrangeVersions(t *testing.T) {
 // fake accepts one connection after the other and answers each line as it is told; nothing if answer is "".
 func fake(t *testing.T, answer string) *topology.Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
+	return redisAt(servertest.Fake(t, func(c *net.TCPConn) {
+		r := bufio.NewReader(c)
 		for {
-			conn, err := l.Accept()
-			if err != nil {
+			if _, err := r.ReadString('\n'); err != nil {
 				return
 			}
-			go func() {
-				defer conn.Close()
-				r := bufio.NewReader(conn)
-				for {
-					if _, err := r.ReadString('\n'); err != nil {
-						return
-					}
-					if answer != "" {
-						conn.Write([]byte(answer)) // the prober may have gone
-						return
-					}
-				}
-			}()
+			if answer != "" {
+				c.Write([]byte(answer)) // the prober may have gone
+				return
+			}
 		}
-	}()
-	return redisAt(l.Addr().String())
+	}))
 }
 
 // Servers that are up and cannot serve, or that say nothing or anything.

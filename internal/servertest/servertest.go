@@ -1,4 +1,4 @@
-// Package servertest starts real server programs for the rooms redistest and memcachedtest.
+// Package servertest starts real server programs for the rooms redistest and memcachedtest, and fake ones (Fake).
 //
 // Only tests import it. A server belongs to the test that started it and is ended, by its process
 // id, when that test is over. Servers listen on 127.0.0.1 alone.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/memcachedtest"
 	"github.com/cashew-proxy/cashew/internal/redistest"
+	"github.com/cashew-proxy/cashew/internal/servertest"
 	"github.com/cashew-proxy/cashew/test/harness"
 )
 
@@ -106,34 +107,8 @@ type trouble struct {
 // startBad runs a bad server, which is well at first, until the test ends.
 func startBad(t *testing.T, d *dialect) *badServer {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &badServer{dialect: d, Addr: l.Addr().String(), every: 1}
-	var all sync.WaitGroup
-	over := make(chan struct{})
-	all.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() {
-				served := make(chan struct{})
-				all.Go(func() {
-					select {
-					case <-over:
-					case <-served:
-					}
-					c.Close()
-				})
-				defer close(served)
-				s.serve(c.(*net.TCPConn))
-			})
-		}
-	})
-	t.Cleanup(func() { close(over); l.Close(); all.Wait() })
+	s := &badServer{dialect: d, every: 1}
+	s.Addr = servertest.Fake(t, s.serve)
 	return s
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/cashew-proxy/cashew/internal/redistest"
+	"github.com/cashew-proxy/cashew/internal/servertest"
 	"github.com/cashew-proxy/cashew/test/harness"
 )
 
@@ -23,29 +24,14 @@ var secrets = []string{
 // refuser is a server that answers each request with an error that repeats it.
 func refuser(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			b := make([]byte, 1<<10)
-			if n, err := c.Read(b); err == nil {
-				text := strings.NewReplacer("\r\n", " ").Replace(string(b[:n]))
-				_, _ = io.WriteString(c, "-ERR unknown command 'AUTH', said "+text+", with args beginning with: 'pa55word'\r\n")
-				_, _ = c.Read(b) // until the proxy has closed
-			}
-			c.Close()
+	return servertest.Fake(t, func(c *net.TCPConn) {
+		b := make([]byte, 1<<10)
+		if n, err := c.Read(b); err == nil {
+			text := strings.NewReplacer("\r\n", " ").Replace(string(b[:n]))
+			_, _ = io.WriteString(c, "-ERR unknown command 'AUTH', said "+text+", with args beginning with: 'pa55word'\r\n")
+			_, _ = c.Read(b) // until the proxy has closed
 		}
-	}()
-	t.Cleanup(func() { ln.Close(); <-done })
-	return ln.Addr().String()
+	})
 }
 
 // provoke sends secrets in every way that is worth a line in the log.
