@@ -37,7 +37,7 @@ func build(root, version, arch, out, binary string) (file string, err error) {
 	}
 	s, err := lastStage(string(text))
 	if err != nil {
-		return "", fmt.Errorf("Dockerfile: %w", err)
+		return "", fmt.Errorf("the Dockerfile: %w", err)
 	}
 	for i, c := range s.copies {
 		if c.built {
