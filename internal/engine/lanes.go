@@ -185,16 +185,6 @@ func (o serverSide) LacksRESP3(c *upstream.Conn) {
 	}
 }
 
-// stateOf is the pool and the state of a connection's server; nil if the server is leaving.
-func (o serverSide) stateOf(c *upstream.Conn) (*topology.Pool, *serverState) {
-	pool := o.poolOf(c)
-	servers := o.e.pools[pool.Index].servers
-	if i := c.Server.Index; i < len(servers) && servers[i].lanes[0][0].Server == c.Server {
-		return pool, &servers[i]
-	}
-	return pool, nil
-}
-
 // connected is told of a connection that was made. A server that lacked RESP3 may be another one by now: it is
 // asked again, by a connection for clients in RESP3.
 func (o serverSide) connected(c *upstream.Conn) {

@@ -137,19 +137,27 @@ func (o serverSide) ServerEvent(c *upstream.Conn, ev upstream.Event, err error) 
 }
 
 func (o serverSide) Failed(c *upstream.Conn, f upstream.Failure) {
-	pool := o.poolOf(c)
-	o.stateOf(pool, c).each((*upstream.Conn).Doubt)
-	o.e.observer.Failed(pool, c.Server, f)
+	if pool, state := o.stateOf(c); state != nil {
+		state.each((*upstream.Conn).Doubt)
+		o.e.observer.Failed(pool, c.Server, f)
+	}
 }
 
 func (o serverSide) Recovered(c *upstream.Conn) {
-	pool := o.poolOf(c)
-	o.stateOf(pool, c).each((*upstream.Conn).Trust)
-	o.e.observer.Recovered(pool, c.Server)
+	if pool, state := o.stateOf(c); state != nil {
+		state.each((*upstream.Conn).Trust)
+		o.e.observer.Recovered(pool, c.Server)
+	}
 }
 
-func (o serverSide) stateOf(p *topology.Pool, c *upstream.Conn) *serverState {
-	return &o.e.pools[p.Index].servers[c.Server.Index]
+// stateOf is the pool and the state of a connection's server; nil if the server is leaving.
+func (o serverSide) stateOf(c *upstream.Conn) (*topology.Pool, *serverState) {
+	pool := o.poolOf(c)
+	servers := o.e.pools[pool.Index].servers
+	if i := c.Server.Index; i < len(servers) && servers[i].lanes[0][0].Server == c.Server {
+		return pool, &servers[i]
+	}
+	return pool, nil
 }
 
 func (o serverSide) Settled(c *upstream.Conn) { o.e.resume(c) }
