@@ -1,0 +1,134 @@
+// Package admin is where a running process is looked at and steered, over HTTP: by people, by the commands of
+// cashew, and by their monitoring.
+//
+// It is ordinary Go of the ops plane. The daemon starts a Server; the command line uses the types of this file, which
+// are the API's JSON. Everything is asked of the control plane and of the workers when somebody asks, and nothing is
+// kept.
+package admin
+
+import "time"
+
+// Status is the process at a moment: GET /api/status.
+type Status struct {
+	Version  string       `json:"version"`
+	PID      int          `json:"pid"`
+	Started  time.Time    `json:"started"`
+	Now      time.Time    `json:"now"`
+	Config   string       `json:"config"` // the file's path
+	Epoch    uint64       `json:"epoch"`  // of the topology in force
+	Draining bool         `json:"draining"`
+	Level    int          `json:"log_level"` // twemproxy's verbosity
+	Reloads  Reloads      `json:"reloads"`
+	Memory   Memory       `json:"memory"`
+	Worker   Worker       `json:"worker"`
+	Pools    []PoolStatus `json:"pools"`
+}
+
+// Reloads is what became of the reloads of the process.
+type Reloads struct {
+	Succeeded uint64     `json:"succeeded"`
+	Failed    uint64     `json:"failed"`
+	Last      *time.Time `json:"last,omitempty"`
+	Error     string     `json:"error,omitempty"` // of the last one
+}
+
+// Memory is in bytes.
+type Memory struct {
+	Buffered int64  `json:"buffered"` // by the data plane
+	Limit    int64  `json:"limit"`    // of that
+	Heap     uint64 `json:"heap"`
+	System   uint64 `json:"system"` // that the Go runtime has from the system
+}
+
+// Worker is the event loop. Rates are left to whoever asks twice.
+type Worker struct {
+	Turns       uint64 `json:"turns"`
+	SystemCalls uint64 `json:"system_calls"`
+	Busy        int64  `json:"busy_nanoseconds"` // not waiting
+}
+
+// PoolStatus is a pool: GET /api/pools/{pool}.
+type PoolStatus struct {
+	Name         string            `json:"name"`
+	Protocol     string            `json:"protocol"` // "redis" or "memcached"
+	Listen       string            `json:"listen"`
+	Distribution string            `json:"distribution"`
+	Clients      uint64            `json:"clients"`
+	Paused       string            `json:"paused,omitempty"` // "all" or "write"
+	PausedUntil  *time.Time        `json:"paused_until,omitempty"`
+	Counters     map[string]uint64 `json:"counters"` // by the names of docs/metrics.md
+	Servers      []ServerStatus    `json:"servers"`
+}
+
+// ServerStatus is a server of a pool.
+type ServerStatus struct {
+	Name        string            `json:"name"`
+	Address     string            `json:"address"`
+	Weight      int               `json:"weight"`
+	State       string            `json:"state"` // "live", "ejected" or "held": ejected by hand
+	Share       float64           `json:"share"` // of the pool's keys, 0 to 1
+	Ejections   uint64            `json:"ejections"`
+	EjectedAt   *time.Time        `json:"ejected_at,omitempty"`
+	Connections uint64            `json:"connections"`
+	Queued      uint64            `json:"queued"`
+	InFlight    uint64            `json:"in_flight"`
+	Version     string            `json:"version,omitempty"`
+	Counters    map[string]uint64 `json:"counters"`
+}
+
+// Client is a connected client: GET /api/clients?pool=….
+type Client struct {
+	Pool     string `json:"pool"`
+	ID       uint64 `json:"id"`
+	Address  string `json:"address"` // "unix socket" for one without
+	Name     string `json:"name,omitempty"`
+	Library  string `json:"library,omitempty"`
+	Database int    `json:"database"`
+	Protocol int    `json:"protocol"` // 2 or 3; 0 for memcached
+	Age      int64  `json:"age_seconds"`
+	Idle     int64  `json:"idle_seconds"`
+	Pending  int    `json:"pending"`      // requests without an answer
+	Unsent   int64  `json:"unsent_bytes"` // of answers
+	Held     int64  `json:"held_bytes"`   // buffered for it in all
+}
+
+// Event is something that happened, as the log has it: GET /api/events?after=….
+type Event struct {
+	Number uint64            `json:"number"` // counts up; ask for what comes after it
+	Time   time.Time         `json:"time"`
+	Level  string            `json:"level"`
+	Text   string            `json:"text"`
+	Fields map[string]string `json:"fields,omitempty"`
+}
+
+// Explanation is where a key lives: GET /api/explain?pool=…&key=….
+type Explanation struct {
+	Pool    string  `json:"pool"`
+	Key     string  `json:"key"`
+	Hashed  string  `json:"hashed"` // the part that is hashed
+	Hash    uint32  `json:"hash"`
+	Server  string  `json:"server"`
+	Address string  `json:"address"`
+	Share   float64 `json:"share"`
+}
+
+// Pause is the body of POST /api/pools/{pool}/pause: requests wait.
+type Pause struct {
+	Milliseconds int64 `json:"milliseconds"` // at most an hour
+	WritesOnly   bool  `json:"writes_only"`
+}
+
+// Level is the body of PUT /api/log-level: twemproxy's verbosity, 0 to 11.
+type Level struct {
+	Level int `json:"level"`
+}
+
+// ReloadRequest is the body of POST /api/reload; its answer is a control.Differences.
+type ReloadRequest struct {
+	DryRun bool `json:"dry_run"`
+}
+
+// Error is the body of every answer that is not a success.
+type Error struct {
+	Error string `json:"error"`
+}
