@@ -25,6 +25,7 @@ type client struct {
 
 	pipe    *pipe
 	send    queue
+	moved   int // bytes ever taken from send to the socket
 	recv    queue
 	need    int      // bytes of recv with which it is worth looking for a reply
 	waiting []expect // oldest first
@@ -89,6 +90,7 @@ func (c *client) write() {
 	if n := min(w.portion(c.send.size()), w.cfg.Buffer-p.in.size()); n > 0 {
 		p.in.add(c.send.bytes()[:n])
 		c.send.drop(n)
+		c.moved += n
 		w.busy = true
 	}
 	if c.halfClose && c.send.size() == 0 {
@@ -155,6 +157,9 @@ func (c *client) closedByProxy() {
 		if c.recv.size() > 0 && !w.mayCut() {
 			c.fail("was closed in the middle of a reply")
 		}
+		if e := c.unheard(); e != nil && !w.mayCut() {
+			c.fail("was closed with a request that the proxy has read and not answered: %s", e.show())
+		}
 		return
 	case c.ending && c.owed == 0 && c.recv.size() == 0:
 		return
@@ -163,6 +168,17 @@ func (c *client) closedByProxy() {
 	}
 	w.result.Cut++
 	c.left = max(left-1, 0)
+}
+
+// unheard is a request that the proxy has read and that is sure to get a reply, which has not come; nil if there is none.
+func (c *client) unheard() *expect {
+	read := c.moved - c.pipe.in.size()
+	for i := range c.waiting {
+		if e := &c.waiting[i]; e.end <= read && e.silence == loud {
+			return e
+		}
+	}
+	return nil
 }
 
 // mayCut says that something has happened that lets the proxy close a client. A reply that was cut

@@ -45,6 +45,7 @@ func (c *client) await(e expect) {
 	e.flushed = c.w.flushed
 	e.lane = c.lane
 	e.since = len(c.w.rings) - 1
+	e.end = c.moved + c.send.size()
 	c.waiting = append(c.waiting, e)
 }
 

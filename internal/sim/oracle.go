@@ -25,6 +25,7 @@ type expect struct {
 	token   string // an opaque word that its reply repeats: see memcached.pick
 	flushed int    // the world's when it was sent
 	since   int    // the number of the ring in force then
+	end     int    // where it ends among the bytes that the client sends
 }
 
 // silence is whether a request has a reply.
