@@ -18,6 +18,7 @@ func (w *world) run() {
 		return
 	}
 	w.heal()
+	w.restore()
 	w.untilIdle()
 	w.now += clock.Instant(2 * time.Second) // longer than any pause between attempts to connect
 	w.checkReturned()
@@ -138,7 +139,7 @@ func (w *world) count() {
 	for i, d := range stats.PoolTable {
 		w.result.Counted[d.Name] += w.engine.PoolCounters(0).Local(stats.Counter(i))
 	}
-	for s := range w.servers {
+	for s := range w.applied.Pools[0].Servers {
 		for i, d := range stats.ServerTable {
 			w.result.Counted["server "+d.Name] += w.engine.ServerCounters(0, s).Local(stats.Counter(i))
 		}

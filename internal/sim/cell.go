@@ -23,7 +23,7 @@ type place struct {
 func (c *client) servers(e *expect, key string) []int {
 	w := c.w
 	w.scratchServers = w.scratchServers[:0]
-	for _, r := range w.ringsSince(e.since) {
+	for _, r := range w.erasSince(e.since) {
 		s := w.ownerIn(r, key)
 		if s >= 0 && !slices.Contains(w.scratchServers, s) {
 			w.scratchServers = append(w.scratchServers, s)
@@ -38,7 +38,7 @@ func (c *client) servers(e *expect, key string) []int {
 func (c *client) cells(e *expect, key string) []*cell {
 	w := c.w
 	w.scratchCells = w.scratchCells[:0]
-	if w.court == nil {
+	if !w.keysMove() {
 		w.scratchCells = append(w.scratchCells, c.cell(e, 0, key))
 		return w.scratchCells
 	}

@@ -161,7 +161,7 @@ func (redis) nonsense() []string {
 
 // owner is the server that a key belongs to now.
 func (w *world) owner(key string) int {
-	return w.ownerIn(w.rings[len(w.rings)-1], key)
+	return w.ownerIn(w.eras[len(w.eras)-1], key)
 }
 
 // checkOwner sees to it that a key is where it belongs, or did at some time since the connection was made.
@@ -170,7 +170,7 @@ func (s *server) checkOwner(l *link, key string, args []string) {
 	if l != nil {
 		since = l.pipe.since
 	}
-	for _, r := range s.w.ringsSince(since) {
+	for _, r := range s.w.erasSince(since) {
 		if s.w.ownerIn(r, key) == s.index {
 			return
 		}

@@ -8,7 +8,6 @@ import (
 	"github.com/cashew-proxy/cashew/internal/control"
 	"github.com/cashew-proxy/cashew/internal/hashkit"
 	"github.com/cashew-proxy/cashew/internal/message"
-	"github.com/cashew-proxy/cashew/internal/ring"
 	"github.com/cashew-proxy/cashew/internal/stats"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
@@ -28,14 +27,14 @@ type court struct {
 
 type report struct {
 	due     clock.Instant
-	server  int
+	server  int  // its number
 	good    bool // it has recovered
 	failure upstream.Failure
 }
 
 type probe struct {
-	control.Probe
-	due clock.Instant
+	server int // its number
+	due    clock.Instant
 }
 
 // drawEjection has servers ejected in a third of the fleets, with a generator of its own.
@@ -55,18 +54,20 @@ func (c *Config) drawEjection() {
 
 func (w *world) newCourt() {
 	c := &w.cfg
-	w.rings = []ring.Ring{w.snapshot.Pools[0].Ring}
+	w.eras = []era{eraOf(w.snapshot.Pools[0])}
 	w.applied = w.snapshot
 	if c.FailureLimit == 0 {
 		return
 	}
 	w.court = &court{
-		ejector: control.NewEjector(w.snapshot, []control.Policy{{
-			FailureLimit: c.FailureLimit, RetryTimeout: c.RetryTimeout, Share: c.EjectLimit, KeepRing: c.KeepRing,
-		}}, c.Seed),
-		rng:    rand.New(rand.NewPCG(c.Seed, 6)),
-		barred: make([]uint64, c.Servers),
+		ejector: control.NewEjector(w.snapshot, c.policies(), c.Seed),
+		rng:     rand.New(rand.NewPCG(c.Seed, 6)),
+		barred:  make([]uint64, c.Servers),
 	}
+}
+
+func (c *Config) policies() []control.Policy {
+	return []control.Policy{{FailureLimit: c.FailureLimit, RetryTimeout: c.RetryTimeout, Share: c.EjectLimit, KeepRing: c.KeepRing}}
 }
 
 // Failed implements engine.Observer. Some reports are late, so late even that the engine goes on before they are
@@ -78,7 +79,7 @@ func (w *world) Failed(_ *topology.Pool, s *topology.Server, f upstream.Failure)
 		w.fail("a failure of %s is reported that nobody wants to know", s.Name)
 		return
 	}
-	r := report{due: w.now, server: s.Index, failure: f}
+	r := report{due: w.now, server: numberOf(s), failure: f}
 	switch c.rng.IntN(16) {
 	case 0, 1, 2:
 		r.due += clock.Instant(c.rng.Int64N(int64(upstream.VerdictWithin)))
@@ -94,7 +95,7 @@ func (w *world) Failed(_ *topology.Pool, s *topology.Server, f upstream.Failure)
 func (w *world) Recovered(_ *topology.Pool, s *topology.Server) {
 	w.log("recovered %s", s.Name)
 	if c := w.court; c != nil {
-		c.report(report{due: w.now, server: s.Index, good: true})
+		c.report(report{due: w.now, server: numberOf(s), good: true})
 	}
 }
 
@@ -116,18 +117,21 @@ func (w *world) judge() {
 		r := c.reports[0]
 		c.reports = c.reports[1:]
 		w.busy = true
-		if r.good {
-			c.ejector.Recovered(0, r.server)
+		at := position(c.ejector.Snapshot(), r.server)
+		switch {
+		case at < 0: // it was removed meanwhile
 			continue
-		}
-		if c.ejector.Failed(r.failure.At, 0, r.server, r.failure.Dialed) {
+		case r.good:
+			c.ejector.Recovered(0, at)
+			continue
+		case c.ejector.Failed(r.failure.At, 0, at, r.failure.Dialed):
 			w.result.Ejections++
 			w.decree("eject", r.server)
 			w.excuse(message.ErrNoServer)
 		}
 		w.log("verdict server%d", r.server)
 		w.apply()
-		w.engine.Verdict(w.now, w.snapshot, w.snapshot.Pools[0].Servers[r.server].ID())
+		w.engine.Verdict(w.now, w.snapshot, w.snapshot.Pools[0].Servers[at].ID())
 	}
 	w.probe()
 	if len(c.reports) > 0 {
@@ -139,7 +143,8 @@ func (w *world) judge() {
 func (w *world) probe() {
 	c := w.court
 	for _, p := range c.ejector.Due(w.now) {
-		c.probes = append(c.probes, probe{p, w.now + clock.Instant(c.rng.Int64N(5e6))})
+		number := numberOf(c.ejector.Snapshot().Pools[0].Servers[p.Server])
+		c.probes = append(c.probes, probe{number, w.now + clock.Instant(c.rng.Int64N(5e6))})
 	}
 	left := c.probes[:0]
 	for _, p := range c.probes {
@@ -149,12 +154,16 @@ func (w *world) probe() {
 			continue
 		}
 		w.busy = true
-		s := w.servers[p.Server]
+		at := position(c.ejector.Snapshot(), p.server)
+		if at < 0 {
+			continue // it was removed meanwhile
+		}
+		s := w.servers[p.server]
 		healthy := w.now >= max(s.down, s.silent, s.mute, s.loading)
-		w.log("probe server%d %v", p.Server, healthy)
-		if c.ejector.Probed(w.now, p.Probe, healthy) {
+		w.log("probe server%d %v", p.server, healthy)
+		if c.ejector.Probed(w.now, control.Probe{Server: at}, healthy) {
 			w.result.Returns++
-			w.decree("readmit", p.Server)
+			w.decree("readmit", p.server)
 		}
 	}
 	c.probes = left
@@ -180,10 +189,10 @@ func (w *world) apply() {
 	}
 	if c.moved {
 		c.moved = false
-		w.rings = append(w.rings, w.snapshot.Pools[0].Ring)
+		w.eras = append(w.eras, eraOf(w.snapshot.Pools[0]))
 	}
-	for i, s := range w.snapshot.Pools[0].Servers {
-		switch {
+	for _, s := range w.snapshot.Pools[0].Servers {
+		switch i := numberOf(s); {
 		case !s.Ejected:
 			c.barred[i] = 0
 		case c.barred[i] == 0:
@@ -194,7 +203,7 @@ func (w *world) apply() {
 
 // given is how many requests a server has been given, ever.
 func (w *world) given(server int) uint64 {
-	return w.engine.ServerCounters(0, server).Local(stats.ServerRequests)
+	return w.engine.ServerCounters(0, position(w.applied, server)).Local(stats.ServerRequests)
 }
 
 // checkBarred sees to it that servers that are out are given nothing.
@@ -217,25 +226,28 @@ func (w *world) checkReturned() {
 			w.fail("server %d has healed and is still out", i)
 		}
 	}
-	w.rings = append(w.rings, w.rings[0])
-	w.firstRing = len(w.rings) - 1
+	w.eras = append(w.eras, w.eras[0])
+	w.firstEra = len(w.eras) - 1
 }
 
 // ownerIn is the server that a key belongs to by a ring, -1 if the ring is empty.
-func (w *world) ownerIn(r ring.Ring, key string) int {
+func (w *world) ownerIn(e era, key string) int {
 	p := w.snapshot.Pools[0]
 	if len(w.servers) == 1 {
 		return 0
 	}
-	return r.Pick(hashkit.Hash(p.Hash, p.HashTag, []byte(key)))
+	if i := e.ring.Pick(hashkit.Hash(p.Hash, p.HashTag, []byte(key))); i >= 0 {
+		return e.servers[i]
+	}
+	return -1
 }
 
-// ringsSince are those that were in force since the one with a number.
-func (w *world) ringsSince(number int) []ring.Ring { return w.rings[max(number, w.firstRing):] }
+// erasSince are those that were in force since the one with a number.
+func (w *world) erasSince(number int) []era { return w.eras[max(number, w.firstEra):] }
 
 // crosses judges the reply to a command with two keys, which are on one server or not.
 func (c *client) crosses(e *expect, reply []byte) string {
-	for _, r := range c.w.ringsSince(e.since) {
+	for _, r := range c.w.erasSince(e.since) {
 		want := crossServer
 		if c.w.ownerIn(r, e.args[3]) == c.w.ownerIn(r, e.args[4]) {
 			want = e.exact

@@ -44,7 +44,7 @@ func (c *client) await(e expect) {
 	}
 	e.flushed = c.w.flushed
 	e.lane = c.lane
-	e.since = len(c.w.rings) - 1
+	e.since = len(c.w.eras) - 1
 	e.end = c.moved + c.send.size()
 	c.waiting = append(c.waiting, e)
 }
@@ -216,7 +216,7 @@ func (c *client) echoed() {
 		args = []string{"EVAL", "two", "2", a, b, c.fresh()}
 		switch {
 		case c.w.cfg.FirstKey:
-		case c.w.court != nil:
+		case c.w.keysMove():
 			c.ask(expect{kind: twoKeys, remote: true, exact: string(appendEval(nil, args, c.lane.resp3)), args: args})
 			return
 		case c.w.owner(a) != c.w.owner(b):

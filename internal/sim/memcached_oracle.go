@@ -257,3 +257,18 @@ func (memcached) judgeCommon(c *client, e *expect, reply []byte) string {
 	}
 	return "a value that was written to this key"
 }
+
+// statsServers judges the reply to "stats servers": what each server says, in the order of some topology since.
+func (c *client) statsServers(e *expect, reply []byte) string {
+	want := ""
+	for _, era := range c.w.erasSince(e.since) {
+		want = ""
+		for _, i := range era.servers {
+			want += "STAT s" + itoa(i) + " pid " + itoa(i) + "\r\nSTAT s" + itoa(i) + " version 1.6.18\r\n"
+		}
+		if want += "END\r\n"; string(reply) == want {
+			return ""
+		}
+	}
+	return short(want)
+}

@@ -50,6 +50,7 @@ const (
 	values                     // memcached's get and its like of private keys
 	flush                      // memcached's flush_all
 	numbers                    // memcached's stats
+	everyServer                // memcached's stats servers
 )
 
 // check judges one reply.
@@ -167,6 +168,8 @@ func (c *client) judge(e *expect, reply []byte) string {
 		return c.judgeSingle(e, reply)
 	case twoKeys:
 		return c.crosses(e, reply)
+	case everyServer:
+		return c.statsServers(e, reply)
 	case exactly:
 		if string(reply) == e.exact {
 			return ""

@@ -9,7 +9,7 @@
 // One goroutine owns a run from beginning to end.
 //
 // Files: acts.go is the course of a run, world.go the event loop's part (the engine's Host), pipe.go a
-// socket, eject.go the control plane, which ejects servers; client.go and generate.go the clients, lanes.go
+// socket, eject.go the control plane, which ejects servers, reload.go what changes the configuration; client.go and generate.go the clients, lanes.go
 // those that change their database or their version of the protocol; oracle.go what their replies must be,
 // cell.go what it knows of a key; server.go the servers, value.go and types.go what commands do to keys (the
 // servers' and the oracle's common notion), wire.go a codec that shares nothing with the one under test,
@@ -72,6 +72,8 @@ type Config struct {
 	EjectLimit   int
 	KeepRing     bool
 
+	ReloadOnce int // another configuration in so many turns, on average; 0 is never
+
 	Faults    Fault // what may go wrong
 	FaultOnce int   // a fault in so many turns, on average
 
@@ -97,6 +99,7 @@ type Result struct {
 	Faults             int
 	Turns              int
 	Ejections, Returns int    // of servers
+	Reloads            int    // of the configuration
 	Digest             uint64 // of everything that clients received, in order of time
 
 	// Counted has the engine's own counters by name, servers' after "server ".
@@ -188,6 +191,7 @@ func FromSeed(seed uint64, faults bool) Config {
 		c.drawEjection()
 	}
 	c.drawLanes()
+	c.drawReloads()
 	return c
 }
 
@@ -262,8 +266,8 @@ func DefaultLimits() topology.Limits {
 	}
 }
 
-// newSnapshot is the topology of the run: one pool.
-func newSnapshot(c *Config) *topology.Snapshot {
+// newSnapshot is a topology of the run: one pool with some of the servers.
+func newSnapshot(c *Config, numbers []int, address int) *topology.Snapshot {
 	p := &topology.Pool{
 		Name: "sim", Distribution: ring.Ketama, Hash: hashkit.FNV1a_64,
 		Settings: topology.Settings{
@@ -276,9 +280,9 @@ func newSnapshot(c *Config) *topology.Snapshot {
 		p.Protocol = topology.Memcached
 	}
 	var nodes []ring.Node
-	for i := range c.Servers {
-		name := fmt.Sprintf("s%d", i)
-		p.Servers = append(p.Servers, &topology.Server{Pool: p.Name, Name: name, Index: i, Network: "tcp", Address: name, Weight: 1})
+	for i, number := range numbers {
+		name := fmt.Sprintf("s%d", number)
+		p.Servers = append(p.Servers, &topology.Server{Pool: p.Name, Name: name, Index: i, Network: "tcp", Address: addressOf(number, address), Weight: 1})
 		nodes = append(nodes, ring.Node{Name: name, Weight: 1, Index: i})
 	}
 	p.Ring = ring.New(p.Distribution, nodes)

@@ -61,7 +61,7 @@ func run(t *testing.T, n int, config func(i int) Config) (sum Result) {
 		}
 		sum.add(r)
 	}
-	t.Logf("%d ejections, %d returns", sum.Ejections, sum.Returns)
+	t.Logf("%d ejections, %d returns, %d reloads", sum.Ejections, sum.Returns, sum.Reloads)
 	t.Logf("%d requests, %d answers, %d errors, %d cut, %d dropped, %d faults, %d turns", sum.Requests, sum.Answers, sum.Errors, sum.Cut, sum.Dropped, sum.Faults, sum.Turns)
 	return sum
 }
@@ -75,6 +75,7 @@ func (r *Result) add(s Result) {
 	r.Faults += s.Faults
 	r.Turns += s.Turns
 	r.Ejections += s.Ejections
+	r.Reloads += s.Reloads
 	r.Returns += s.Returns
 	if r.Counted == nil {
 		r.Counted = map[string]uint64{}

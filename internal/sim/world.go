@@ -11,7 +11,6 @@ import (
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/message"
-	"github.com/cashew-proxy/cashew/internal/ring"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
@@ -25,10 +24,12 @@ type world struct {
 	snapshot *topology.Snapshot
 	dialect  dialect
 
-	court     *court             // nil if nobody is ejected
-	applied   *topology.Snapshot // what the engine was last given
-	rings     []ring.Ring        // that were in force, the last one is
-	firstRing int                // the first one that still matters
+	court    *court             // nil if nobody is ejected
+	applied  *topology.Snapshot // what the engine was last given
+	eras     []era              // rings that were in force, the last one is
+	firstEra int                // the first one that still matters
+	counters *engine.Counters
+	alter    editor
 
 	pipes   []*pipe // in the order in which they were made
 	byID    map[message.ConnID]*pipe
@@ -71,14 +72,20 @@ func newWorld(c Config) *world {
 	w := &world{
 		cfg: c, rng: rand.New(rand.NewPCG(c.Seed, 2)), now: clock.Instant(time.Second),
 		byID: map[message.ConnID]*pipe{}, shared: map[lane]map[string]bool{}, chosen: map[lane]bool{}, excused: map[string]bool{},
-		scratch: make([]byte, 64<<10), snapshot: newSnapshot(&c), stormy: c.Faults != 0, gullible: true,
+		scratch: make([]byte, 64<<10), alter: newEditor(&c), stormy: c.Faults != 0, gullible: true,
 	}
 	w.dialect = redis{}
 	if c.Memcached {
 		w.dialect = memcached{}
 	}
+	numbers := make([]int, c.Servers)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	w.snapshot = newSnapshot(&c, numbers, 0)
 	w.newCourt()
-	w.engine = engine.New(w, w, w.snapshot, c.Seed)
+	w.counters = engine.NewCounters(w.snapshot)
+	w.engine = engine.NewWith(w, w, w.snapshot, c.Seed, w.counters)
 	w.engine.Buffers().Mangle = true
 	for i := range c.Servers {
 		s := &server{w: w, index: i, old: c.OldServer && i == 0}
@@ -109,6 +116,7 @@ func (w *world) turn() {
 	w.turns++
 	w.busy, w.next = false, clock.Never
 	w.inject()
+	w.reload()
 	w.judge()
 	if oneIn(w.rng, 500) {
 		w.publish()
@@ -316,14 +324,15 @@ func (w *world) write(p *pipe, iov [][]byte, n int) {
 
 // Dial is the engine's wish to connect to a server.
 func (w *world) Dial(id message.ConnID, s *topology.Server) {
-	to := w.servers[s.Index]
+	number := numberOf(s)
+	to := w.servers[number]
 	if len(w.servers) > 1 && w.sabotage(WrongServer) {
-		to = w.servers[(s.Index+1)%len(w.servers)]
+		to = w.servers[(number+1)%len(w.servers)]
 	}
-	if w.applied.Pools[0].Servers[s.Index].Ejected {
-		w.fail("server %d is dialed, which is ejected", s.Index)
+	if at := position(w.applied, number); at < 0 || w.applied.Pools[0].Servers[at].Ejected {
+		w.fail("server %d is dialed, which is ejected or removed", number)
 	}
-	p := &pipe{id: id, server: to, interest: true, dialing: true, since: len(w.rings) - 1}
+	p := &pipe{id: id, server: to, interest: true, dialing: true, since: len(w.eras) - 1}
 	p.due = max(w.now, to.mute) + clock.Instant(w.rng.Int64N(int64(2*w.cfg.Tick)))
 	w.add(p)
 	w.log("dial %s", w.name(p))
