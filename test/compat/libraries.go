@@ -13,6 +13,7 @@ type Library struct {
 	Link     []string // what a program in C is linked with
 	Steps    []string // its own, if those of the protocol do not fit
 	NotYet   NotYet
+	Tagged   bool   // it uses the pool with hash_tag
 	Note     string // what users must know
 }
 
@@ -32,6 +33,8 @@ var (
 	onlyBinary = NotYet{"connect", "it speaks memcached's binary protocol, which memcached itself calls obsolete"}
 	binaryOnly = []string{"connect", "reconnect"}
 	noTracking = NotYet{"connect", "its cache on the client's side needs `CLIENT TRACKING`, which is refused: set `DisableCache`"}
+	noWaiting  = NotYet{"work", "with `hash_tag: '{}'` jobs are added, and taken if they are there; its workers wait by `BZPOPMIN`, which is refused"}
+	noNews     = NotYet{"work", "with `hash_tag: '{}'` jobs are added; its workers begin by `SUBSCRIBE`, which is refused"}
 	noScripts  = NotYet{"add", "its scripts have keys on several servers, its workers block"}
 )
 
@@ -58,6 +61,8 @@ var Libraries = []Library{
 	{Name: "Valkey GLIDE", Protocol: "Redis", Language: "Node.js", Program: "glide.mjs"},
 	{Name: "BullMQ", Protocol: "Redis", Language: "Node.js", Program: "queue.mjs", Args: []string{"bullmq"}, Steps: queueSteps, NotYet: noScripts},
 	{Name: "Bull", Protocol: "Redis", Language: "Node.js", Program: "queue.mjs", Args: []string{"bull"}, Steps: queueSteps, NotYet: noScripts},
+	{Name: "BullMQ, prefix `{q}`", Protocol: "Redis", Language: "Node.js", Program: "queue.mjs", Args: []string{"bullmq{}"}, Tagged: true, Steps: queueSteps, NotYet: noWaiting},
+	{Name: "Bull, prefix `{q}`", Protocol: "Redis", Language: "Node.js", Program: "queue.mjs", Args: []string{"bull{}"}, Tagged: true, Steps: queueSteps, NotYet: noNews},
 	{
 		Name: "redis-py", Protocol: "Redis", Language: "Python", Program: "redispy.py", Args: []string{"python"}, Debian: []string{"python3-redis"},
 		Note: "`pipeline()` begins a transaction unless it is called with `transaction=False`",

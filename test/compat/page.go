@@ -52,10 +52,41 @@ func tables(results []result) string {
 			}
 		}
 	}
+	b.WriteString(failures(results))
 	b.WriteString("\n### What they open with\n\nNoted between each library and a Redis server. The others send nothing of their own.\n\n| library | before the application's first command |\n| --- | --- |\n")
 	for _, r := range results {
 		if r.library.Protocol == "Redis" && len(r.opens) > 0 {
 			fmt.Fprintf(&b, "| %s | %s |\n", r.library.Name, opening(r.opens))
+		}
+	}
+	return b.String()
+}
+
+// tried is what a library did at the step at which it failed.
+var tried = map[string]string{
+	"connect": "to connect, and a first `SET`", "add": "to put a job into a queue", "work": "to take that job out of the queue, and another that comes later",
+}
+
+// failures has each step at which a library fails through the proxy, and what it said itself.
+func failures(results []result) string {
+	var b strings.Builder
+	for _, r := range results {
+		if r.proxied == nil {
+			continue
+		}
+		for _, step := range r.library.steps() {
+			said, ok := strings.CutPrefix(r.proxied.steps[step], "FAIL ")
+			if !ok {
+				continue
+			}
+			if b.Len() == 0 {
+				b.WriteString("\n### What fails, in the libraries' own words\n\n| library | what it was to do | what it said |\n| --- | --- | --- |\n")
+			}
+			words := []string{said}
+			if more := r.proxied.aside(); more != "" && !strings.Contains(said, more) {
+				words = append(words, more)
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", r.library.Name, tried[step], quoted(words, 200))
 		}
 	}
 	return b.String()
@@ -127,7 +158,10 @@ func (l Library) outcome(failed bool) string {
 }
 
 // opening is a handshake as a cell. What does not print, or is different each time, is cut.
-func opening(commands []string) string {
+func opening(commands []string) string { return quoted(commands, 70) }
+
+// quoted are lines as a cell, each cut to a length.
+func quoted(commands []string, most int) string {
 	if len(commands) == 0 {
 		return "nothing"
 	}
@@ -139,8 +173,8 @@ func opening(commands []string) string {
 			}
 			return r
 		}, c)
-		if len(c) > 70 {
-			c = c[:67] + "..."
+		if len(c) > most {
+			c = c[:most-3] + "..."
 		}
 		cells = append(cells, "`"+strings.TrimSpace(c)+"`")
 	}

@@ -47,7 +47,11 @@ func runDirect(f *fleet, l Library) (*outcome, []string, error) {
 }
 
 func runProxied(f *fleet, l Library) (*outcome, error) {
-	return execute(l, f.pools[l.Protocol], f.cashew.restart)
+	pool := l.Protocol
+	if l.Tagged {
+		pool = tagged
+	}
+	return execute(l, f.pools[pool], f.cashew.restart)
 }
 
 // execute runs a library's program. An error means that the surroundings failed, not the library.
@@ -137,6 +141,18 @@ func (o *outcome) failed(l Library) (step, reason string) {
 		}
 	}
 	return "", ""
+}
+
+// aside is the first thing that a library said outside of its steps, as an event for instance.
+func (o *outcome) aside() string {
+	for line := range strings.Lines(o.said) {
+		for _, prefix := range []string{"event: ", "unhandled: ReplyError: "} {
+			if text, ok := strings.CutPrefix(line, prefix); ok {
+				return strings.TrimSpace(text)
+			}
+		}
+	}
+	return ""
 }
 
 // judge compares what happened with what the table of libraries expects.

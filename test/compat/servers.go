@@ -159,11 +159,14 @@ func (f *fleet) server(program string, i int) (*process, error) {
 	return p, nil
 }
 
+// tagged is a pool of Redis servers with the one setting that some libraries need.
+const tagged = "tagged"
+
 // configuration has one pool per protocol, of the first three servers each, and nothing else but the
-// defaults.
+// defaults; and one with hash tags.
 func (f *fleet) configuration() (string, error) {
 	var b strings.Builder
-	for _, protocol := range []string{"Redis", "memcached"} {
+	for _, protocol := range []string{"Redis", "memcached", tagged} {
 		address, err := free()
 		if err != nil {
 			return "", err
@@ -173,7 +176,11 @@ func (f *fleet) configuration() (string, error) {
 		if protocol == "memcached" {
 			servers = f.memc
 		}
-		fmt.Fprintf(&b, "%s:\n  listen: %s\n  redis: %v\n  servers:\n", strings.ToLower(protocol), address, protocol == "Redis")
+		fmt.Fprintf(&b, "%s:\n  listen: %s\n  redis: %v\n", strings.ToLower(protocol), address, protocol != "memcached")
+		if protocol == tagged {
+			b.WriteString("  hash_tag: '{}'\n")
+		}
+		b.WriteString("  servers:\n")
 		for _, s := range servers[:3] {
 			fmt.Fprintf(&b, "    - %s:1\n", s.address)
 		}
