@@ -63,12 +63,17 @@ func (s *serverState) each(f func(*upstream.Conn)) {
 // eachConn calls f for every server connection of the worker.
 func (e *Engine) eachConn(f func(*upstream.Conn)) {
 	for i := range e.pools {
-		for k := range e.pools[i].servers {
-			e.pools[i].servers[k].each(f)
-		}
-		for k := range e.pools[i].leavers {
-			e.pools[i].leavers[k].each(f)
-		}
+		e.pools[i].each(func(s *serverState) { s.each(f) })
+	}
+}
+
+// each calls f for every server of the pool, those that are leaving included.
+func (p *poolState) each(f func(*serverState)) {
+	for i := range p.servers {
+		f(&p.servers[i])
+	}
+	for i := range p.leavers {
+		f(&p.leavers[i].serverState)
 	}
 }
 

@@ -211,9 +211,7 @@ func (e *Engine) leavePools() {
 			pools = append(pools, *state)
 			continue
 		}
-		for k := range state.servers {
-			e.closed(&state.servers[k], e.now)
-		}
+		state.each(func(s *serverState) { e.closed(s, e.now) }) // what they were asked is for nobody
 	}
 	e.leaving = e.leaving || len(pools) > first
 	e.rearrange(pools, moved)
