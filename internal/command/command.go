@@ -6,6 +6,8 @@
 // or keeps what it is given, and nothing on the request path allocates.
 package command
 
+import "github.com/cashew-proxy/cashew/internal/stats"
+
 // Shape says how a command travels.
 type Shape uint8
 
@@ -78,6 +80,9 @@ type Spec struct {
 	// Simple means that there is exactly one key, always at FirstKey, and that no other argument
 	// matters to the proxy: the request path then needs neither Resolve, ShapeOf nor AppendKeys.
 	Simple bool
+
+	// Class is what the command counts as.
+	Class stats.Class
 
 	KeySpec
 

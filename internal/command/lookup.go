@@ -3,6 +3,8 @@ package command
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/cashew-proxy/cashew/internal/stats"
 )
 
 const (
@@ -149,6 +151,7 @@ type row struct {
 
 func (r row) spec(prefix string) Spec {
 	return Spec{
+		Class:   r.class(),
 		Name:    prefix + r.name,
 		Arity:   r.arity,
 		Flags:   r.flags,
@@ -156,4 +159,14 @@ func (r row) spec(prefix string) Spec {
 		Simple:  r.shape == OneKey && !r.keys.dynamic() && r.keys.FirstKey == r.keys.LastKey,
 		KeySpec: r.keys,
 	}
+}
+
+func (r row) class() stats.Class {
+	switch {
+	case r.flags&Write != 0:
+		return stats.Write
+	case r.flags&ReadOnly != 0:
+		return stats.Read
+	}
+	return stats.Other
 }

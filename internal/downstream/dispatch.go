@@ -58,7 +58,7 @@ func (s *Session) forward(b []byte, args []resp.Arg) bool {
 	if spec == nil || !spec.Simple || !spec.Accepts(len(args)) || d.full() {
 		return false
 	}
-	s.counters.Inc(stats.Requests)
+	s.count(spec.Class)
 	key := args[spec.FirstKey]
 	server := d.Router.Pick(s.Pool, b[key.Off:key.Off+key.Len])
 	t := message.Ticket{Client: s.ID, Sequence: s.inFlight.pushWaiting(&d.rings)}
@@ -81,7 +81,7 @@ func (s *Session) takeBack() {
 
 // putOff stops at a request of which nothing is done yet.
 func (s *Session) putOff() {
-	s.counters.Undo(stats.Requests)
+	s.uncount()
 	s.stall()
 }
 
@@ -104,7 +104,6 @@ func (s *Session) dispatch(r *request) {
 	if len(r.args) == 0 {
 		return // "*0": Redis skips it too
 	}
-	s.counters.Inc(stats.Requests)
 	if s.replies == skipNext {
 		s.serveSkipped(r)
 		return
@@ -117,6 +116,7 @@ func (s *Session) serve(r *request) {
 	d, argc := s.desk, len(r.args)
 	spec := command.Lookup(r.arg(0))
 	if spec == nil {
+		s.count(stats.Other)
 		if isHTTP(r.arg(0)) {
 			s.counters.Inc(stats.ClientErrors)
 			d.Owner.ClientEvent(s, ProtocolError, "an HTTP request, which may be somebody else's attack")
@@ -128,10 +128,12 @@ func (s *Session) serve(r *request) {
 	}
 	if spec.Container() {
 		if spec = spec.Resolve(argc, r.arg); spec == nil {
+			s.count(stats.Other)
 			s.refuse(command.AppendUnknownSubcommand(d.scratch[:0], r.arg(0), r.arg(1)))
 			return
 		}
 	}
+	s.count(spec.Class)
 	if !spec.Accepts(argc) {
 		s.refuse(command.AppendArity(d.scratch[:0], spec))
 		return
@@ -142,8 +144,7 @@ func (s *Session) serve(r *request) {
 		return
 	}
 	if s.pause != PauseNone && s.pauses(spec) {
-		s.counters.Undo(stats.Requests)
-		s.stall()
+		s.putOff()
 		return
 	}
 	shape := spec.ShapeOf(argc, r.arg)

@@ -97,6 +97,7 @@ func (s *Session) Output(iov [][]byte, limit int) [][]byte { return s.out.Buffer
 func (s *Session) Sent(n int) {
 	d := s.desk
 	s.out.Consume(d.Pool, n)
+	s.counters.Add(stats.ClientSentBytes, uint64(n))
 	if n > 0 {
 		s.drained = d.Now
 	}

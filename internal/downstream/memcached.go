@@ -88,7 +88,7 @@ func (memcachedDialect) full() string { return "ERROR Too many open connections\
 // command dispatches a whole request. If owned, b is a pool buffer, and taken says that it was given
 // away.
 func (s *Session) command(b []byte, r *memcached.Request, owned bool) (taken bool) {
-	s.counters.Inc(stats.Requests)
+	s.count(r.Op.Class())
 	s.skip = r.Skip
 	if r.Problem != "" {
 		s.counters.Inc(stats.RefusedCommands)

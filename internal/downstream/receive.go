@@ -60,6 +60,7 @@ func (s *Session) refuseMemory() {
 func (s *Session) Received(b []byte) {
 	d := s.desk
 	s.active = d.Now
+	s.counters.Add(stats.ClientReadBytes, uint64(len(b)))
 	if s.ending {
 		return
 	}

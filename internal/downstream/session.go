@@ -147,6 +147,9 @@ type Session struct {
 	desk     *Desk
 	counters *stats.Block
 
+	// Class is what the request being dispatched counts as.
+	Class stats.Class
+
 	holds    hold
 	plain    bool // forward may serve it: see setPlain
 	authed   bool
@@ -418,6 +421,18 @@ func (s *Session) rest() {
 	if s.holds&holdLane != 0 {
 		s.desk.Owner.Awaken(s)
 	}
+}
+
+// count counts a request that is about to be dispatched; uncount takes that back.
+func (s *Session) count(c stats.Class) {
+	s.Class = c
+	s.counters.Inc(stats.Requests)
+	s.counters.Inc(stats.OtherRequests + stats.Counter(c))
+}
+
+func (s *Session) uncount() {
+	s.counters.Undo(stats.Requests)
+	s.counters.Undo(stats.OtherRequests + stats.Counter(s.Class))
 }
 
 // Stalled says that the session looks at no request until GoOn.

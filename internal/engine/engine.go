@@ -292,7 +292,7 @@ func (e *Engine) Sent(now clock.Instant, id message.ConnID, n int) {
 			e.closeClient(id, s)
 		}
 	default:
-		s.conn.Sent(n)
+		s.conn.Sent(now, n)
 		e.drainedServer(s.conn)
 	}
 }

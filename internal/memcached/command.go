@@ -1,6 +1,10 @@
 package memcached
 
-import "math"
+import (
+	"math"
+
+	"github.com/cashew-proxy/cashew/internal/stats"
+)
 
 // Op is a command of the protocol.
 type Op uint8
@@ -160,6 +164,18 @@ func administration(name []byte) (op Op, problem string) {
 	}
 	return Unknown, plainError
 }
+
+// classes are what the commands count as; those that are not named are stats.Other.
+var classes = [ops]stats.Class{
+	Get: stats.Read, Gets: stats.Read, MetaGet: stats.Read, MetaDebug: stats.Read,
+	Gat: stats.Write, Gats: stats.Write, Touch: stats.Write,
+	Set: stats.Write, Add: stats.Write, Replace: stats.Write, Append: stats.Write, Prepend: stats.Write, CAS: stats.Write,
+	Delete: stats.Write, Incr: stats.Write, Decr: stats.Write, FlushAll: stats.Write,
+	MetaSet: stats.Write, MetaDelete: stats.Write, MetaArithmetic: stats.Write,
+}
+
+// Class is what the command counts as.
+func (op Op) Class() stats.Class { return classes[op] }
 
 // Hushes says whether a client that made a request of this command Silent does not see this reply, of
 // which the first two bytes are enough.

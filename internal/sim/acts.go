@@ -143,6 +143,41 @@ func (w *world) count() {
 		for i, d := range stats.ServerTable {
 			w.result.Counted["server "+d.Name] += w.engine.ServerCounters(0, s).Local(stats.Counter(i))
 		}
+		w.checkTimes(s)
+	}
+	w.checkClasses()
+}
+
+// checkClasses: every request is of one class, with the proxy and with the server.
+func (w *world) checkClasses() {
+	for _, prefix := range []string{"", "server "} {
+		all, sum := w.result.Counted[prefix+"requests"], uint64(0)
+		for _, c := range stats.ClassNames {
+			sum += w.result.Counted[prefix+c+"_requests"]
+		}
+		if sum != all && w.violation == nil {
+			w.fail("%srequests: %d, but %d of all classes", prefix, all, sum)
+		}
+	}
+}
+
+// checkTimes: every reply of a server was timed in both phases, within the time that there was.
+func (w *world) checkTimes(server int) {
+	counters := w.engine.ServerCounters(0, server)
+	var timed [stats.Phases]uint64
+	for _, class := range counters.Latency.Copy() {
+		for p := range class {
+			n := class[p].Count()
+			timed[p] += n
+			if longest := uint64(w.now-beginning) * n; class[p].Sum > longest && w.violation == nil {
+				w.fail("server %d: requests took %d ns in phase %d, more than the %d that there were", server, class[p].Sum, p, longest)
+			}
+		}
+	}
+	for p, n := range timed {
+		if replies := counters.Local(stats.ServerResponses); n != replies && w.violation == nil {
+			w.fail("server %d: %d replies, %d times in phase %d", server, replies, n, p)
+		}
 	}
 }
 

@@ -68,9 +68,12 @@ type world struct {
 	result    Result
 }
 
+// beginning is when a world begins.
+const beginning = clock.Instant(time.Second)
+
 func newWorld(c Config) *world {
 	w := &world{
-		cfg: c, rng: rand.New(rand.NewPCG(c.Seed, 2)), now: clock.Instant(time.Second),
+		cfg: c, rng: rand.New(rand.NewPCG(c.Seed, 2)), now: beginning,
 		byID: map[message.ConnID]*pipe{}, shared: map[lane]map[string]bool{}, chosen: map[lane]bool{}, excused: map[string]bool{},
 		scratch: make([]byte, 64<<10), alter: newEditor(&c), stormy: c.Faults != 0, gullible: true,
 	}

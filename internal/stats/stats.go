@@ -31,6 +31,11 @@ const (
 	QueueFull
 	MemoryRefused
 	ClientEOFs
+	OtherRequests // and the other classes, in their order
+	ReadRequests
+	WriteRequests
+	ClientReadBytes
+	ClientSentBytes
 	poolCounters
 )
 
@@ -47,6 +52,9 @@ const (
 	ServerTimeouts
 	RequestTimeouts
 	LateReplies
+	OtherServerRequests // and the other classes, in their order
+	ReadServerRequests
+	WriteServerRequests
 	serverCounters
 )
 
@@ -86,6 +94,11 @@ var PoolTable = [poolCounters]Descriptor{
 	QueueFull:         {"queue_full", "requests refused because a server's queue passed server_queue_limit"},
 	MemoryRefused:     {"memory_refused", "requests and clients refused because memory_limit was reached"},
 	ClientEOFs:        {"client_eofs", "clients whose connection was closed because they closed it, or sent QUIT"},
+	OtherRequests:     {"other_requests", "requests that neither only read nor are known to write, unknown ones among them"},
+	ReadRequests:      {"read_requests", "requests with commands that only read"},
+	WriteRequests:     {"write_requests", "requests with commands that may write"},
+	ClientReadBytes:   {"client_read_bytes", "bytes received from clients"},
+	ClientSentBytes:   {"client_sent_bytes", "bytes sent to clients"},
 }
 
 // ServerTable describes the counters of a server, by Counter.
@@ -101,6 +114,9 @@ var ServerTable = [serverCounters]Descriptor{
 	ServerTimeouts:      {"timeouts", "connections that timed out: the server was silent, or not reached in time"},
 	RequestTimeouts:     {"request_timeouts", "requests that were not answered in time"},
 	LateReplies:         {"late_replies", "replies that came after their request had been answered with a timeout"},
+	OtherServerRequests: {"other_requests", "those requests that neither only read nor are known to write"},
+	ReadServerRequests:  {"read_requests", "those requests with commands that only read"},
+	WriteServerRequests: {"write_requests", "those requests with commands that may write"},
 }
 
 // GaugeTable describes the gauges of a server, by their distance from the first.
@@ -128,13 +144,16 @@ type Block struct {
 	local   [tableSize]uint64
 	changed bool
 	public  [tableSize]atomic.Uint64
+
+	// Latency is a server's; a pool has none.
+	Latency *Latency
 }
 
 // NewPool returns the counters of a pool.
 func NewPool() *Block { return new(Block) }
 
 // NewServer returns the counters of a server.
-func NewServer() *Block { return new(Block) }
+func NewServer() *Block { return &Block{Latency: new(Latency)} }
 
 // Add counts n events.
 func (b *Block) Add(c Counter, n uint64) {

@@ -139,6 +139,7 @@ type Conn struct {
 	large    int64         // bytes of large requests in out, at most
 	largeEnd uint64        // queuedTo behind the last of them
 
+	marks   marks
 	fifo    fifo
 	spare   []entry // a second ring, in use while the first is being failed
 	expired uint32  // entries at the front that have timed out: orphans all
@@ -178,7 +179,7 @@ func (c *Conn) Open(now clock.Instant) error {
 // Send queues a whole request. If owned, b is a pool buffer that the connection takes, whatever the
 // result; otherwise it is borrowed. An error means that the request was not queued. With ErrVerdict
 // nothing has happened, and b is still the caller's.
-func (c *Conn) Send(now clock.Instant, t message.Ticket, b []byte, owned bool) error {
+func (c *Conn) Send(now clock.Instant, t message.Ticket, class stats.Class, b []byte, owned bool) error {
 	if c.state != ready || int64(c.out.Len()) >= c.room {
 		if err := c.mayQueue(now); err != nil {
 			if owned && err != message.ErrVerdict {
@@ -201,11 +202,12 @@ func (c *Conn) Send(now clock.Instant, t message.Ticket, b []byte, owned bool) e
 		c.pool.Put(b)
 	}
 	c.counters.Inc(stats.ServerRequests)
+	c.counters.Inc(stats.OtherServerRequests + stats.Counter(class))
 	c.counters.Add(stats.ServerRequestBytes, uint64(size))
 	if c.fifo.n == 0 && c.set.Timeout > 0 {
 		c.owner.Wake(c, now.Add(c.set.Timeout))
 	}
-	c.fifo.push(entry{t, now, c.queuedTo})
+	c.fifo.push(entry{t, newArrival(now, class), c.queuedTo})
 	if c.state == ready && !c.Dirty {
 		c.owner.Writable(c)
 	}
@@ -324,13 +326,14 @@ func (c *Conn) Output(iov [][]byte, limit int) [][]byte {
 }
 
 // Sent says that the first n bytes of the output are on their way.
-func (c *Conn) Sent(n int) {
+func (c *Conn) Sent(now clock.Instant, n int) {
 	if c.state == greeting {
 		c.greet.Consume(c.pool, n)
 		return
 	}
 	c.out.Consume(c.pool, n)
 	c.sentTo += uint64(n)
+	c.marks.add(mark{c.sentTo, now})
 }
 
 // Space returns where the next bytes should be read to: memory of the client that waits for the
@@ -416,6 +419,7 @@ func (c *Conn) answerRun(b []byte) int {
 		return 0
 	}
 	c.doneTo = c.fifo.at(count - 1).end
+	c.measure(count)
 	c.fifo.drop(count)
 	c.counters.Add(stats.ServerResponses, uint64(count))
 	if c.troubled {
@@ -442,6 +446,7 @@ func (c *Conn) answer(t message.Ticket, b []byte, done bool) {
 // answered removes the first entry, whose reply has ended.
 func (c *Conn) answered() {
 	c.doneTo = c.fifo.at(0).end
+	c.measure(1)
 	c.fifo.pop()
 	if c.expired > 0 {
 		c.expired--

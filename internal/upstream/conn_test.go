@@ -84,7 +84,7 @@ func ticket(n uint32) message.Ticket { return message.Ticket{Client: 1, Sequence
 // sent returns the output and sends it.
 func sent(c *Conn) string {
 	b := bytes.Join(c.Output(make([][]byte, 0, 64), 1<<30), nil)
-	c.Sent(len(b))
+	c.Sent(0, len(b))
 	return string(b)
 }
 
@@ -102,7 +102,7 @@ func TestRunsOfReplies(t *testing.T) {
 	l.runs = true
 	send := func(n uint32) {
 		t.Helper()
-		if err := c.Send(1, ticket(n), []byte("x"), false); err != nil {
+		if err := c.Send(1, ticket(n), stats.Other, []byte("x"), false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -123,7 +123,7 @@ func TestRunsOfReplies(t *testing.T) {
 
 	send(30)
 	send(31)
-	c.Sent(1) // of two
+	c.Sent(0, 1) // of two
 	c.Received(1, []byte("$1\r\na\r\n$1\r\nb\r\n"))
 	check(t, l, `30: "$1\r\na\r\n" true`, `31: Invalid argument`)
 }
@@ -134,7 +134,7 @@ func TestSendingFromFail(t *testing.T) {
 	c, l, pool := newConn(topology.Settings{})
 	for round := range 3 { // with the rings in all their places
 		for i := range uint32(2000) {
-			if err := c.Send(1, ticket(i), []byte("x"), false); err != nil {
+			if err := c.Send(1, ticket(i), stats.Other, []byte("x"), false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -142,7 +142,7 @@ func TestSendingFromFail(t *testing.T) {
 		sent(c)
 		n := uint32(5000)
 		l.onFail = func(message.Ticket) {
-			if err := c.Send(2, ticket(n), []byte("again"), false); err != nil {
+			if err := c.Send(2, ticket(n), stats.Other, []byte("again"), false); err != nil {
 				t.Fatal(err)
 			}
 			n++
@@ -177,7 +177,7 @@ func TestSendingFromFail(t *testing.T) {
 func TestLargeRequestsDoNotFillTheQueue(t *testing.T) {
 	c, _, pool := newConn(topology.Settings{Limits: topology.Limits{ServerQueue: 100}})
 	large := func() []byte { return append(pool.Get(1<<20), make([]byte, 1<<20)...) }
-	send := func(b []byte, owned bool) error { return c.Send(1, ticket(1), b, owned) }
+	send := func(b []byte, owned bool) error { return c.Send(1, ticket(1), stats.Other, b, owned) }
 	if err := send(large(), true); err != nil {
 		t.Fatal(err)
 	}
@@ -191,11 +191,11 @@ func TestLargeRequestsDoNotFillTheQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Connected(1, nil)
-	c.Sent(1<<20 - 1)
+	c.Sent(0, 1<<20-1)
 	if err := send(small, false); err != message.ErrQueueFull {
 		t.Fatal(err)
 	}
-	c.Sent(1 + 60)
+	c.Sent(0, 1+60)
 	if err := send(small, false); err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestBackOff(t *testing.T) {
 			t.Fatalf("attempt %d: %v", i, err)
 		}
 		c.Connected(now, refused)
-		if err := c.Send(now.Add(want-1), ticket(1), []byte("x"), false); err != refused {
+		if err := c.Send(now.Add(want-1), ticket(1), stats.Other, []byte("x"), false); err != refused {
 			t.Fatalf("after attempt %d, just before the end of the pause: %v", i, err)
 		}
 		now = now.Add(want)
@@ -248,12 +248,12 @@ func TestExpire(t *testing.T) {
 		}
 	}
 	at(1*ms, clock.Never)
-	_ = c.Send(10*ms, ticket(1), []byte("a"), false) // it dials
+	_ = c.Send(10*ms, ticket(1), stats.Other, []byte("a"), false) // it dials
 	at(20*ms, 40*ms)
 	c.Connected(30*ms, nil)
 	sent(c)
 	at(40*ms, 110*ms)
-	_ = c.Send(50*ms, ticket(2), []byte("b"), false)
+	_ = c.Send(50*ms, ticket(2), stats.Other, []byte("b"), false)
 	sent(c)
 	c.Received(60*ms, []byte("$2\r\n"))
 	check(t, l, `1: "$2\r\n" false`)
@@ -268,7 +268,7 @@ func TestExpire(t *testing.T) {
 		t.Fatalf("%d requests wait", c.Waiting())
 	}
 	at(160*ms, clock.Never)
-	_ = c.Send(1000*ms, ticket(3), []byte("c"), false)
+	_ = c.Send(1000*ms, ticket(3), stats.Other, []byte("c"), false)
 	at(1000*ms, 1100*ms)
 	at(1100*ms, clock.Never)
 	check(t, l, "3: Connection timed out")
@@ -292,7 +292,7 @@ func TestClosedForGood(t *testing.T) {
 		if got := c.Expire(clock.Instant(time.Hour)); got != clock.Never || l.ids != 1 {
 			t.Errorf("it wants to be called at %d, and was dialed %d times", got, l.ids)
 		}
-		if err := c.Send(clock.Instant(time.Hour), ticket(1), []byte("x"), false); err != message.ErrShutdown {
+		if err := c.Send(clock.Instant(time.Hour), ticket(1), stats.Other, []byte("x"), false); err != message.ErrShutdown {
 			t.Errorf("a request is refused with %v", err)
 		}
 	}

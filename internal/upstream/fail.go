@@ -23,6 +23,7 @@ func (c *Conn) fail(err error) {
 	c.greet.Clear(c.pool)
 	c.queuedTo, c.sentTo, c.doneTo, c.expired, c.greetLeft = 0, 0, 0, 0, 0
 	c.large, c.largeEnd = 0, 0
+	c.marks.reset()
 	c.refusal, c.complain, c.misread = nil, complaint{}, 0
 	c.parser.reset(c.set, c.lane)
 
@@ -148,7 +149,7 @@ func (c *Conn) expireRequests(now clock.Instant) clock.Instant {
 		return clock.Never
 	}
 	timeout := c.set.Timeout
-	silent := max(c.heard, c.fifo.at(0).at).Add(timeout)
+	silent := max(c.heard, c.fifo.at(0).arrived.at()).Add(timeout)
 	if now >= silent {
 		c.counters.Add(stats.RequestTimeouts, uint64(c.fifo.n-c.expired))
 		c.fail(message.ErrTimeout)
@@ -156,7 +157,7 @@ func (c *Conn) expireRequests(now clock.Instant) clock.Instant {
 	}
 	for c.expired < c.fifo.n {
 		e := c.fifo.at(c.expired)
-		due := e.at.Add(timeout)
+		due := e.arrived.at().Add(timeout)
 		if due > now {
 			return min(due, silent)
 		}
@@ -262,7 +263,7 @@ func (c *Conn) Apply(server *topology.Server, set *topology.Settings) {
 		c.owner.Wake(c, c.dialed.Add(set.ConnectTimeout))
 	}
 	if set.Timeout > 0 && c.fifo.n > 0 {
-		c.owner.Wake(c, c.fifo.at(0).at.Add(set.Timeout))
+		c.owner.Wake(c, c.fifo.at(0).arrived.at().Add(set.Timeout))
 	}
 }
 

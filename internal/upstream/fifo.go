@@ -3,14 +3,27 @@ package upstream
 import (
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/stats"
 )
 
 // entry is one request that awaits its reply, queued or in flight.
 type entry struct {
-	ticket message.Ticket
-	at     clock.Instant // when the request came
-	end    uint64        // the connection's output count behind the request: in flight once that much is sent
+	ticket  message.Ticket
+	arrived arrival
+	end     uint64 // the connection's output count behind the request: in flight once that much is sent
 }
+
+// arrival is when a request came, and in the last two bits the class of its command: entries are many, and are
+// not to grow by what only measuring needs.
+type arrival clock.Instant
+
+func newArrival(now clock.Instant, c stats.Class) arrival { return arrival(now)&^3 | arrival(c) }
+
+func (a arrival) at() clock.Instant  { return clock.Instant(a &^ 3) }
+func (a arrival) class() stats.Class { return stats.Class(a & 3) }
+
+// The classes fit.
+var _ = [4 - stats.Classes]struct{}{}
 
 // fifo holds entries in the order of their requests: a ring that doubles when it is full.
 type fifo struct {
