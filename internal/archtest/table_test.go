@@ -74,6 +74,8 @@ var libraries = map[string][]string{
 	"github.com/goccy/go-yaml":            {"config"},
 	"github.com/spf13/cobra":              {"cmd"},
 	"github.com/prometheus/client_golang": {"metrics", "admin", "daemon"},
+	"github.com/prometheus/client_model":  {inTests},
+	"github.com/prometheus/common":        {inTests},
 	"github.com/alicebob/miniredis/v2":    {"demo", inTests},
 	"golang.org/x/sys":                    {"bytebuf", "eventloop", "proxy", "daemon", "cmd", inTests},
 	"github.com/redis/go-redis/v9":        {inTests},

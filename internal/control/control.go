@@ -21,6 +21,8 @@ type Plane interface {
 	// CountEjection notes that a server was ejected, CountSpared that eject_limit has kept one from it.
 	CountEjection(pool, server int, at time.Time)
 	CountSpared(pool, server int)
+	// CountProbe notes the outcome of a probe.
+	CountProbe(pool, server int, ok bool)
 	// Log writes a line about a server; one that repeats is summed up.
 	Log(level slog.Level, text string, pool *topology.Pool, server *topology.Server, reason string)
 }
@@ -207,6 +209,7 @@ func (c *Control) probed(ctx context.Context, o outcome) {
 	if !ok {
 		return
 	}
+	c.plane.CountProbe(at.Pool, at.Server, o.err == nil)
 	if c.ejector.Probed(clock.System(), at, o.err == nil) {
 		c.plane.Publish(c.ejector.Snapshot())
 		c.log(slog.LevelInfo, "server readmitted", at, nil)

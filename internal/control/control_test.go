@@ -20,6 +20,7 @@ type notebook struct {
 	current  *topology.Snapshot
 	verdicts int
 	counted  int
+	probes   [2]int // by outcome
 	spared   int
 	lines    []string      // of the log: server, text, reason
 	told     chan struct{} // has room for one
@@ -39,6 +40,14 @@ func (n *notebook) Publish(s *topology.Snapshot)         { n.note(func() { n.cur
 func (n *notebook) Verdict(topology.ServerID)            { n.note(func() { n.verdicts++ }) }
 func (n *notebook) CountEjection(_, _ int, at time.Time) { n.note(func() { n.counted++ }) }
 func (n *notebook) CountSpared(int, int)                 { n.note(func() { n.spared++ }) }
+func (n *notebook) CountProbe(_, _ int, ok bool)         { n.note(func() { n.probes[n.index(ok)]++ }) }
+func (n *notebook) index(ok bool) int {
+	if ok {
+		return 1
+	}
+	return 0
+}
+
 func (n *notebook) Log(_ slog.Level, text string, _ *topology.Pool, s *topology.Server, reason string) {
 	n.note(func() { n.lines = append(n.lines, s.Name+": "+text+": "+reason) })
 }
@@ -124,6 +133,9 @@ p:
 	n.mu.Lock()
 	if n.counted < 2 {
 		t.Errorf("%d ejections are counted", n.counted)
+	}
+	if n.probes[0] != 4 || n.probes[1] < 2 {
+		t.Errorf("%d probes failed, %d did not; 4 and at least 2 were to", n.probes[0], n.probes[1])
 	}
 	n.mu.Unlock()
 	c.Recovered(s.Pools[0], s.Pools[0].Servers[0])

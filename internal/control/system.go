@@ -49,6 +49,8 @@ func (p plane) CountEjection(pool, server int, at time.Time) {
 
 func (p plane) CountSpared(pool, server int) { p.Ejections(pool, server).CountSpared() }
 
+func (p plane) CountProbe(pool, server int, ok bool) { p.Ejections(pool, server).CountProbe(ok) }
+
 // Start opens all listeners and begins to serve. On an error nothing is left open.
 func (y *System) Start() error {
 	if err := y.Proxy.Start(); err != nil {

@@ -102,6 +102,7 @@ type Loop struct {
 	now       clock.Instant // read once per turn
 	next      clock.Instant // when the handler wants its next Turn
 	unsettled bool          // the handler was called since its last Turn
+	asleep    bool          // the last wait could sleep, from now on
 	stopping  bool
 	discarded bool
 
@@ -202,7 +203,12 @@ func (l *Loop) turn() error {
 	if err := l.wait(); err != nil {
 		return err
 	}
+	before := l.now
 	l.now = clock.System()
+	if l.asleep {
+		l.count.Slept += uint64(l.now.Sub(before))
+		l.publish() // whoever compares it with the clock in this turn must not take the sleep for work
+	}
 	if l.now >= l.resumeAt {
 		l.resumeListeners()
 	}
@@ -226,6 +232,7 @@ func (l *Loop) turn() error {
 // alone would pay for two polls that return nothing with every request.
 func (l *Loop) wait() (err error) {
 	lone := len(l.events) == 1
+	l.asleep = false
 	l.events = l.events[:0]
 	if !lone || l.busy() {
 		l.count.Waits++
@@ -250,6 +257,7 @@ func (l *Loop) wait() (err error) {
 	if !l.mailbox.pending() {
 		l.count.Waits++
 		l.count.Sleeps++
+		l.asleep = true
 		l.events, err = l.poll.wait(l.events[:0], timeout)
 	}
 	l.mailbox.sleeping.Store(false)

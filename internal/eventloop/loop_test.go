@@ -59,6 +59,29 @@ func TestMailWakesTheSleeper(t *testing.T) {
 	})
 }
 
+// A loop that has nothing to do sleeps, and knows for how long; one that works does not.
+func TestSleepIsTimed(t *testing.T) {
+	drivers(t, func(t *testing.T, o Options) {
+		f := start(t, o, newToy())
+		slept := func() time.Duration {
+			f.in(func(clock.Instant) {}) // it has been awake in between
+			f.in(func(clock.Instant) {})
+			return time.Duration(f.loop.Stats().Slept)
+		}
+		began := time.Now()
+		before := slept()
+		time.Sleep(50 * time.Millisecond)
+		after := slept()
+		if d := after - before; d < 40*time.Millisecond || d > time.Since(began) {
+			t.Errorf("it slept %v of %v", d, time.Since(began))
+		}
+		f.in(func(clock.Instant) { time.Sleep(50 * time.Millisecond) })
+		if d := slept() - after; d > 40*time.Millisecond {
+			t.Errorf("it slept %v while it was busy", d)
+		}
+	})
+}
+
 // TestMailBeforeTheEnd: what was accepted is run, what comes later is refused.
 func TestMailBeforeTheEnd(t *testing.T) {
 	drivers(t, func(t *testing.T, o Options) {

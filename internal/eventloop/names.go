@@ -168,6 +168,21 @@ func (l *Loop) tell(n *name, err error) {
 	l.options.Named(n.address, last, err)
 }
 
+// NameState is what is known of a server's name.
+type NameState struct {
+	Address  string        // "host:port"
+	Answered clock.Instant // when the last lookup began that had an answer; 0 is none
+	Lost     bool          // the last lookup had none
+}
+
+// Names are the names of servers that were ever dialed.
+func (l *Loop) Names() (all []NameState) {
+	for _, n := range l.names {
+		all = append(all, NameState{n.address, n.answered, n.lost})
+	}
+	return all
+}
+
 // goOn connects those that wait for a lookup, except if they were given up meanwhile.
 func (l *Loop) goOn(n *name) {
 	waiting := n.waiting

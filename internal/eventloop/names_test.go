@@ -169,6 +169,12 @@ func TestNameChangesItsAddress(t *testing.T) {
 		n.names.set("127.0.0.2", "127.0.0.3")
 		n.age()
 		n.told("cache.test:" + n.port + " 127.0.0.2:" + n.port)
+		n.in(func(now clock.Instant) {
+			all := n.loop.Names()
+			if len(all) != 1 || all[0].Address != "cache.test:"+n.port || all[0].Lost || now.Sub(all[0].Answered) > time.Minute {
+				t.Errorf("names at %v: %+v", now, all)
+			}
+		})
 		roundTrip(t, old, []byte("still there"))
 		n.dial(n.last)
 		n.names.set("127.0.0.3", "127.0.0.2")
@@ -208,6 +214,11 @@ func TestNameStopsResolving(t *testing.T) {
 		address := "cache.test:" + n.port
 		known := "127.0.0.1:" + n.port
 		n.told(address + " " + known + " no such host")
+		n.in(func(clock.Instant) {
+			if all := n.loop.Names(); len(all) != 1 || !all[0].Lost || all[0].Answered == 0 {
+				t.Errorf("names: %+v", all)
+			}
+		})
 		n.names.set("127.0.0.1")
 		n.lose(peer)
 		n.dial(n.first)

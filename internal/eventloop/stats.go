@@ -14,16 +14,17 @@ type Stats struct {
 	Dials       uint64 // calls of Dial
 	Stale       uint64 // events and calls for connections that are gone
 	Panics      uint64 // panics of the handler
+	Slept       uint64 // nanoseconds spent waiting for something to happen
 	Connections uint64 // open connections, those being dialed included
 }
 
-const statsFields = 13
+const statsFields = 14
 
 // fields lists the counters in the order in which they are published.
 func (s *Stats) fields() [statsFields]*uint64 {
 	return [...]*uint64{
 		&s.Turns, &s.Waits, &s.Sleeps, &s.Wakeups, &s.Reads, &s.Writes, &s.Controls,
-		&s.Accepts, &s.AcceptStops, &s.Dials, &s.Stale, &s.Panics, &s.Connections,
+		&s.Accepts, &s.AcceptStops, &s.Dials, &s.Stale, &s.Panics, &s.Slept, &s.Connections,
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package metrics shows people and their monitoring what the data plane has counted: as twemproxy's
+// Package metrics shows people and their monitoring what the data plane has counted: to Prometheus, and as twemproxy's
 // JSON, on twemproxy's port.
 //
 // It is ordinary Go of the ops plane, with a goroutine for each reader. It asks the data plane when it

@@ -21,7 +21,8 @@ import (
 type journal struct {
 	log     *slog.Logger
 	lines   chan line
-	dropped atomic.Uint64
+	dropped atomic.Uint64 // not told of yet
+	lost    atomic.Uint64 // ever
 	end     chan struct{} // closed when what is queued is to be written, and no more
 	done    chan struct{}
 }
@@ -59,6 +60,7 @@ func (j *journal) put(l line) {
 	case j.lines <- l:
 	default:
 		j.dropped.Add(1)
+		j.lost.Add(1)
 	}
 }
 

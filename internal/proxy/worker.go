@@ -19,6 +19,7 @@ type worker struct {
 	*engine.Engine
 	proxy *Proxy
 	loop  *eventloop.Loop
+	began clock.Instant
 
 	snapshot *topology.Snapshot
 	poolOf   map[int]int // position of a pool by the number of its door
@@ -29,7 +30,7 @@ type worker struct {
 }
 
 func newWorker(p *Proxy) (*worker, error) {
-	w := &worker{proxy: p, drained: make(chan struct{})}
+	w := &worker{proxy: p, began: clock.System(), drained: make(chan struct{})}
 	loop, err := eventloop.New(eventloop.Options{
 		OnPanic: w.onPanic, Reset: w.reset, Lookup: p.lookup, Named: p.journal.name,
 	})

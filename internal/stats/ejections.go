@@ -2,12 +2,13 @@ package stats
 
 import "sync/atomic"
 
-// Ejections are how often and when a server was taken out of its pool's ring, and how often it was only spared. The control plane, which
-// alone decides about it, counts here; any goroutine may read.
+// Ejections are how often and when a server was taken out of its pool's ring, how often it was only spared, and how often
+// it was probed. The control plane, which alone decides about it, counts here; any goroutine may read.
 type Ejections struct {
 	count  atomic.Uint64
 	last   atomic.Int64
 	spared atomic.Uint64
+	probes [2]atomic.Uint64 // by outcome
 }
 
 // Count notes an ejection at a time in microseconds since 1970.
@@ -27,3 +28,16 @@ func (e *Ejections) Number() uint64 { return e.count.Load() }
 
 // Last is when the last one was, in microseconds since 1970; 0 if there was none.
 func (e *Ejections) Last() int64 { return e.last.Load() }
+
+// CountProbe notes a probe of the server.
+func (e *Ejections) CountProbe(ok bool) { e.outcome(ok).Add(1) }
+
+// Probes is how many probes had an outcome.
+func (e *Ejections) Probes(ok bool) uint64 { return e.outcome(ok).Load() }
+
+func (e *Ejections) outcome(ok bool) *atomic.Uint64 {
+	if ok {
+		return &e.probes[1]
+	}
+	return &e.probes[0]
+}

@@ -70,63 +70,68 @@ const (
 	serverFields
 )
 
-// Descriptor says what a counter counts.
-type Descriptor struct{ Name, Help string }
+// Descriptor says what a counter counts, and as what monitoring gets it: a family, and the value of the family's last
+// label if it is not the pool or the server.
+type Descriptor struct {
+	Name, Help string
+	Family     FamilyID
+	Label      string
+}
 
 // PoolTable describes the counters of a pool, by Counter.
 var PoolTable = [poolCounters]Descriptor{
-	ClientsAccepted:   {"clients_accepted", "clients that connected"},
-	ClientsClosed:     {"clients_closed", "clients whose connection was closed, by either side"},
-	ClientsRefused:    {"clients_refused", "clients refused because client_connections, or the limit of open files, was reached"},
-	ClientsStalled:    {"clients_stalled", "clients closed because they accepted no byte for client_output_timeout"},
-	ClientsOverflowed: {"clients_overflowed", "clients closed because their unsent replies passed client_output_limit"},
-	ClientsIdle:       {"clients_idle", "clients closed by client_idle_timeout"},
-	ClientErrors:      {"client_errors", "clients closed because of an error on their connection or in their protocol"},
-	Requests:          {"requests", "requests that clients sent"},
-	LocalReplies:      {"local_replies", "requests that the proxy answered itself"},
-	ForwardErrors:     {"forward_errors", "requests answered with an error because a server failed"},
-	SplitRequests:     {"split_requests", "requests split over several servers"},
-	Fragments:         {"fragments", "fragments made by splitting"},
-	RefusedCommands:   {"refused_commands", "requests refused: unknown, unsupported or of wrong arity"},
-	Unauthenticated:   {"unauthenticated", "requests refused before authentication, and failed authentications"},
-	CrossServer:       {"cross_server", "requests refused because their keys live on different servers"},
-	ReadPauses:        {"read_pauses", "times a client was not read from for a while because of unsent, unanswered or buffered bytes"},
-	QueueFull:         {"queue_full", "requests refused because a server's queue passed server_queue_limit"},
-	MemoryRefused:     {"memory_refused", "requests and clients refused because memory_limit was reached"},
-	ClientEOFs:        {"client_eofs", "clients whose connection was closed because they closed it, or sent QUIT"},
-	OtherRequests:     {"other_requests", "requests that neither only read nor are known to write, unknown ones among them"},
-	ReadRequests:      {"read_requests", "requests with commands that only read"},
-	WriteRequests:     {"write_requests", "requests with commands that may write"},
-	ClientReadBytes:   {"client_read_bytes", "bytes received from clients"},
-	ClientSentBytes:   {"client_sent_bytes", "bytes sent to clients"},
+	ClientsAccepted:   {"clients_accepted", "clients that connected", PoolClientsAccepted, ""},
+	ClientsClosed:     {"clients_closed", "clients whose connection was closed, by either side", PoolClientsClosed, ""},
+	ClientsRefused:    {"clients_refused", "clients refused because client_connections, or the limit of open files, was reached", PoolClientsDropped, "refused"},
+	ClientsStalled:    {"clients_stalled", "clients closed because they accepted no byte for client_output_timeout", PoolClientsDropped, "stalled"},
+	ClientsOverflowed: {"clients_overflowed", "clients closed because their unsent replies passed client_output_limit", PoolClientsDropped, "overflowed"},
+	ClientsIdle:       {"clients_idle", "clients closed by client_idle_timeout", PoolClientsDropped, "idle"},
+	ClientErrors:      {"client_errors", "clients closed because of an error on their connection or in their protocol", PoolClientsDropped, "error"},
+	Requests:          {"requests", "requests that clients sent", None, ""},
+	LocalReplies:      {"local_replies", "requests that the proxy answered itself", PoolLocalReplies, ""},
+	ForwardErrors:     {"forward_errors", "requests answered with an error because a server failed", PoolErrors, "server_failed"},
+	SplitRequests:     {"split_requests", "requests split over several servers", PoolSplitRequests, ""},
+	Fragments:         {"fragments", "fragments made by splitting", PoolFragments, ""},
+	RefusedCommands:   {"refused_commands", "requests refused: unknown, unsupported or of wrong arity", PoolErrors, "refused_command"},
+	Unauthenticated:   {"unauthenticated", "requests refused before authentication, and failed authentications", PoolErrors, "unauthenticated"},
+	CrossServer:       {"cross_server", "requests refused because their keys live on different servers", PoolErrors, "cross_server"},
+	ReadPauses:        {"read_pauses", "times a client was not read from for a while because of unsent, unanswered or buffered bytes", PoolReadPauses, ""},
+	QueueFull:         {"queue_full", "requests refused because a server's queue passed server_queue_limit", PoolErrors, "queue_full"},
+	MemoryRefused:     {"memory_refused", "requests and clients refused because memory_limit was reached", PoolErrors, "memory_limit"},
+	ClientEOFs:        {"client_eofs", "clients whose connection was closed because they closed it, or sent QUIT", None, ""},
+	OtherRequests:     {"other_requests", "requests that neither only read nor are known to write, unknown ones among them", PoolRequests, "other"},
+	ReadRequests:      {"read_requests", "requests with commands that only read", PoolRequests, "read"},
+	WriteRequests:     {"write_requests", "requests with commands that may write", PoolRequests, "write"},
+	ClientReadBytes:   {"client_read_bytes", "bytes received from clients", PoolReceivedBytes, ""},
+	ClientSentBytes:   {"client_sent_bytes", "bytes sent to clients", PoolSentBytes, ""},
 }
 
 // ServerTable describes the counters of a server, by Counter.
 var ServerTable = [serverCounters]Descriptor{
-	ServerRequests:      {"requests", "requests and fragments given to the server's queue"},
-	ServerRequestBytes:  {"request_bytes", "bytes of those requests"},
-	ServerResponses:     {"responses", "replies received for them"},
-	ServerResponseBytes: {"response_bytes", "bytes received from the server, the handshake's replies left out"},
-	ServerDials:         {"dials", "attempts to connect"},
-	ServerConnects:      {"connects", "connections that became ready"},
-	ServerEOFs:          {"eofs", "connections that the server closed"},
-	ServerErrors:        {"errors", "connections that failed, timeouts and closes apart"},
-	ServerTimeouts:      {"timeouts", "connections that timed out: the server was silent, or not reached in time"},
-	RequestTimeouts:     {"request_timeouts", "requests that were not answered in time"},
-	LateReplies:         {"late_replies", "replies that came after their request had been answered with a timeout"},
-	OtherServerRequests: {"other_requests", "those requests that neither only read nor are known to write"},
-	ReadServerRequests:  {"read_requests", "those requests with commands that only read"},
-	WriteServerRequests: {"write_requests", "those requests with commands that may write"},
+	ServerRequests:      {"requests", "requests and fragments given to the server's queue", None, ""},
+	ServerRequestBytes:  {"request_bytes", "bytes of those requests", PerServerRequestBytes, ""},
+	ServerResponses:     {"responses", "replies received for them", PerServerResponses, ""},
+	ServerResponseBytes: {"response_bytes", "bytes received from the server, the handshake's replies left out", PerServerResponseBytes, ""},
+	ServerDials:         {"dials", "attempts to connect", PerServerDials, ""},
+	ServerConnects:      {"connects", "connections that became ready", PerServerConnects, ""},
+	ServerEOFs:          {"eofs", "connections that the server closed", PerServerFailures, "eof"},
+	ServerErrors:        {"errors", "connections that failed, timeouts and closes apart", PerServerFailures, "error"},
+	ServerTimeouts:      {"timeouts", "connections that timed out: the server was silent, or not reached in time", PerServerFailures, "timeout"},
+	RequestTimeouts:     {"request_timeouts", "requests that were not answered in time", PerServerRequestTimeouts, ""},
+	LateReplies:         {"late_replies", "replies that came after their request had been answered with a timeout", PerServerLateReplies, ""},
+	OtherServerRequests: {"other_requests", "those requests that neither only read nor are known to write", PerServerRequests, "other"},
+	ReadServerRequests:  {"read_requests", "those requests with commands that only read", PerServerRequests, "read"},
+	WriteServerRequests: {"write_requests", "those requests with commands that may write", PerServerRequests, "write"},
 }
 
 // GaugeTable describes the gauges of a server, by their distance from the first.
 var GaugeTable = [serverFields - serverCounters]Descriptor{
-	ServerConnections - serverCounters:   {"connections", "established connections"},
-	ServerConnecting - serverCounters:    {"connecting", "connections being made"},
-	ServerQueued - serverCounters:        {"queued", "requests that wait to be sent"},
-	ServerQueuedBytes - serverCounters:   {"queued_bytes", "bytes of those requests"},
-	ServerInFlight - serverCounters:      {"in_flight", "requests sent that await their reply"},
-	ServerInFlightBytes - serverCounters: {"in_flight_bytes", "bytes of those requests"},
+	ServerConnections - serverCounters:   {"connections", "established connections", PerServerConnections, ""},
+	ServerConnecting - serverCounters:    {"connecting", "connections being made", PerServerConnecting, ""},
+	ServerQueued - serverCounters:        {"queued", "requests that wait to be sent", PerServerQueued, ""},
+	ServerQueuedBytes - serverCounters:   {"queued_bytes", "bytes of those requests", PerServerQueuedBytes, ""},
+	ServerInFlight - serverCounters:      {"in_flight", "requests sent that await their reply", PerServerInFlight, ""},
+	ServerInFlightBytes - serverCounters: {"in_flight_bytes", "bytes of those requests", PerServerInFlightBytes, ""},
 }
 
 // tableSize is room for every counter of any table.

@@ -160,10 +160,13 @@ func keys(t *testing.T) map[string]string {
 func counters() map[string]bool {
 	found := map[string]bool{}
 	for _, d := range stats.PoolTable {
-		found[d.Name] = true
+		found[d.Name], found[d.Label] = true, true
 	}
 	for _, d := range stats.ServerTable {
 		found[d.Name] = true
+	}
+	for _, f := range stats.Families {
+		found[f.Name] = true
 	}
 	return found
 }
