@@ -99,6 +99,10 @@ func (s *Session) command(b []byte, r *memcached.Request, owned bool) (taken boo
 		}
 		return false
 	}
+	if s.pause != PauseNone && s.pausesMemcached(r.Op) {
+		s.putOff()
+		return false
+	}
 	switch r.Op {
 	case memcached.Get, memcached.Gets, memcached.Gat, memcached.Gats:
 		if r.LastKey-r.FirstKey > 1 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/command"
+	"github.com/cashew-proxy/cashew/internal/memcached"
 )
 
 // replies is what a client wants to hear, as CLIENT REPLY says.
@@ -20,7 +21,7 @@ const (
 	repliesOff
 )
 
-// Pause is which requests of a pool's clients wait, as CLIENT PAUSE says.
+// Pause is which requests of a pool's clients wait, as CLIENT PAUSE or an operator says.
 type Pause uint8
 
 // The pauses, by how much they stop.
@@ -90,6 +91,18 @@ func (s *Session) pauses(spec *command.Spec) bool {
 		return !spec.Is(command.NoAuth) && spec.Name != "select" && !strings.HasPrefix(spec.Name, "client|")
 	}
 	return s.pause == PauseWrites && mayWrite(spec)
+}
+
+// pausesMemcached is pauses for a memcached's client. What is answered here is answered during a pause: with "version"
+// libraries begin. "mg" counts as a write, as its flags may make an item or change how long it lives; so does "gat".
+func (s *Session) pausesMemcached(op memcached.Op) bool {
+	switch op {
+	case memcached.Version, memcached.Verbosity, memcached.Quit:
+		return false
+	case memcached.Get, memcached.Gets, memcached.MetaDebug, memcached.MetaNoop, memcached.Stats:
+		return s.pause == PauseAll
+	}
+	return true
 }
 
 // mayWrite says that a command may change data: what is declared so, and scripts that are not declared to

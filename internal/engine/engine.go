@@ -6,7 +6,7 @@
 // all calls come from the one goroutine that owns the worker.
 //
 // Files: engine.go has the seam, clients.go and servers.go the two sides' calls, timers.go the
-// deadlines, pressure.go what slows senders down, report.go what is counted.
+// deadlines, pressure.go what slows senders down, pause.go what stops them, report.go what is counted.
 package engine
 
 import (
@@ -99,7 +99,7 @@ type poolState struct {
 	kinds    []laneKind    // of lanes, by number
 	accepted uint32        // clients ever
 	turn     int           // where AnyServer goes on
-	pause    pause
+	pauses   pauses
 	leavers  []leaver      // servers that the pool has no more
 	by       clock.Instant // of a pool that is leaving: until when
 }
@@ -212,7 +212,7 @@ func (e *Engine) Accept(now clock.Instant, listener int, peer netip.AddrPort) me
 	state.clients++
 	e.clients++
 	slot.client.Open(&e.desk, id, p, state.counters, refusal)
-	slot.client.SetPause(state.pause.mode)
+	slot.client.SetPause(state.pauses.inForce().mode)
 	slot.client.Turn = state.accepted
 	*e.numbered++
 	slot.client.Number = *e.numbered

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
@@ -45,6 +46,7 @@ import (
 //	verdict s0          it is decided what becomes of server 0
 //	reload k=v …        another configuration is in force; what leaves has a second. names=s0,s2 are its
 //	                    servers, host=x is another host for all of them, pool=x another name of the pool
+//	operator pause 1s   the operator has all requests wait; with write those that may write; with resume none
 //	drain               the process is to end
 //	asleep              the engine wants no turn until somebody moves
 //	nothing             nobody has received anything that was not looked at
@@ -145,6 +147,14 @@ func (r *runner) line(line string) (string, error) {
 		return line, nil
 	case "drain":
 		r.e.Drain(r.now)
+		return line, nil
+	case "operator":
+		mode := map[string]downstream.Pause{"pause": downstream.PauseAll, "write": downstream.PauseWrites, "resume": downstream.PauseNone}
+		long := time.Duration(0)
+		if len(words) > 1 {
+			long = duration(r.t, words[1])
+		}
+		r.e.Pause(r.now, 0, mode[words[0]], r.now.Add(long))
 		return line, nil
 	case "nothing":
 		return line, r.leftovers()

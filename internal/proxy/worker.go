@@ -45,9 +45,12 @@ func newWorker(p *Proxy) (*worker, error) {
 
 // reset gives the worker a new engine, without connections.
 func (w *worker) reset() eventloop.Handler {
-	now := clock.System()
+	now, before := clock.System(), w.Engine
 	w.Engine = engine.NewWith(w.loop, observer{w.proxy.journal, w.proxy.judge}, w.snapshot, rand.Uint64(),
 		w.proxy.inForce.Load().counters)
+	if before != nil {
+		w.Engine.KeepPauses(before)
+	}
 	w.Engine.Start(now)
 	return w
 }

@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// pauses keep a pool's clients waiting: one that they themselves have put in force, by CLIENT PAUSE, and one that an
+// operator has. They are apart so that a client's CLIENT UNPAUSE does not have requests go to a server which the
+// operator has just taken down. The stricter of the two counts.
+type pauses [2]pause
+
+const (
+	byClients = iota
+	byOperator
+)
+
+type pause struct {
+	mode  downstream.Pause
+	until clock.Instant
+}
+
+// inForce is the stricter one; of two that are alike the one that lasts longer.
+func (p *pauses) inForce() pause {
+	a, b := p[byClients], p[byOperator]
+	if a.mode > b.mode || a.mode == b.mode && a.until > b.until {
+		return a
+	}
+	return b
+}
+
+// Pause begins, prolongs or ends the clients' pause. As in Redis one that is in force is neither shortened nor softened
+// by another.
+func (o clientSide) Pause(p *topology.Pool, mode downstream.Pause, until clock.Instant) {
+	to := &o.e.pools[p.Index].pauses[byClients]
+	if mode != downstream.PauseNone {
+		mode, until = max(mode, to.mode), max(until, to.until)
+	}
+	o.e.setPause(p.Index, byClients, pause{mode, until})
+}
+
+// Pause puts an operator's pause in force for a pool, in place of the one before. PauseNone ends the clients' as well:
+// who operates the proxy has the last word.
+func (e *Engine) Pause(now clock.Instant, pool int, mode downstream.Pause, until clock.Instant) {
+	e.begin(now)
+	if mode == downstream.PauseNone {
+		until = 0
+		e.setPause(pool, byClients, pause{})
+	}
+	e.setPause(pool, byOperator, pause{mode, until})
+}
+
+// Paused is which requests of a pool wait, and until when.
+func (e *Engine) Paused(pool int) (downstream.Pause, clock.Instant) {
+	p := e.pools[pool].pauses.inForce()
+	return p.mode, p.until
+}
+
+// KeepPauses has the operator's pauses of the engine before go on, which has panicked.
+func (e *Engine) KeepPauses(before *Engine) {
+	for i := range before.pools {
+		old := &before.pools[i]
+		if p := e.snapshot.Pool(old.pool.Name); p != nil && old.by == 0 {
+			e.setPause(p.Index, byOperator, old.pauses[byOperator])
+		}
+	}
+}
+
+func (e *Engine) setPause(pool, by int, to pause) {
+	state := &e.pools[pool]
+	before := state.pauses.inForce().mode
+	state.pauses[by] = to
+	mode := state.pauses.inForce().mode
+	for i := range e.slots {
+		c := e.slots[i].client
+		if c == nil || c.Pool.Index != pool {
+			continue
+		}
+		c.SetPause(mode)
+		if mode < before && c.Stalled() {
+			e.awakened = append(e.awakened, c.ID)
+		}
+	}
+}
+
+// endPauses lets the clients of pools go on whose pause is over.
+func (e *Engine) endPauses() {
+	for i := range e.pools {
+		for by, p := range e.pools[i].pauses {
+			if p.mode != downstream.PauseNone && p.until <= e.now {
+				e.setPause(i, by, pause{})
+			}
+		}
+	}
+}
+
+// pausesEnd is when endPauses has something to do next.
+func (e *Engine) pausesEnd() clock.Instant {
+	next := clock.Never
+	for i := range e.pools {
+		for _, p := range e.pools[i].pauses {
+			if p.mode != downstream.PauseNone {
+				next = min(next, p.until)
+			}
+		}
+	}
+	return next
+}

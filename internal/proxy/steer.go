@@ -1,0 +1,120 @@
+package proxy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/eventloop"
+	"github.com/cashew-proxy/cashew/internal/topology"
+)
+
+// NotFoundError says that there is no such pool or server.
+type NotFoundError string
+
+func (e NotFoundError) Error() string { return string(e) }
+
+// NoPool is the error for a pool that is not there.
+func NoPool(name string) error { return NotFoundError(fmt.Sprintf("no pool %q", name)) }
+
+// ErrNoAnswer says that a worker is stuck, or has ended. What was asked of it may be done still.
+var ErrNoAnswer = errors.New("the worker does not answer")
+
+// Status is what an operator may want to know beside the Report.
+type Status struct {
+	Snapshot *topology.Snapshot // in force
+	Pools    []PoolStatus       // in the snapshot's order
+	Buffered int64              // bytes in buffers of the data plane
+	Loop     eventloop.Stats
+}
+
+// PoolStatus is one pool's part of a Status.
+type PoolStatus struct {
+	Address string // where it listens, with the port that the system chose
+	Paused  downstream.Pause
+	Left    time.Duration // of the pause
+}
+
+// Status asks the worker how things are. If it does not answer, what only the worker knows is missing.
+func (p *Proxy) Status() Status {
+	s, err := consult(p, func(w *worker, now clock.Instant) (Status, error) {
+		s := p.status()
+		s.Buffered = w.Buffers().InUse()
+		for i := range s.Pools {
+			mode, until := w.Paused(i)
+			if s.Pools[i].Paused = mode; mode != downstream.PauseNone {
+				s.Pools[i].Left = max(until.Sub(now), 0)
+			}
+		}
+		return s, nil
+	})
+	if err != nil {
+		return p.status()
+	}
+	return s
+}
+
+func (p *Proxy) status() Status {
+	now := p.inForce.Load()
+	s := Status{Snapshot: now.snapshot, Loop: p.LoopStats()}
+	for _, d := range now.doors {
+		s.Pools = append(s.Pools, PoolStatus{Address: d.address})
+	}
+	return s
+}
+
+// Clients are clients of a pool, the oldest first; at most limit, and if there are more it is not said which.
+func (p *Proxy) Clients(pool string, limit int) ([]downstream.Portrait, error) {
+	all, err := consult(p, func(w *worker, now clock.Instant) ([]downstream.Portrait, error) {
+		of := w.snapshot.Pool(pool)
+		if of == nil {
+			return nil, NoPool(pool)
+		}
+		return w.Portraits(now, of.Index, limit), nil
+	})
+	slices.SortFunc(all, func(a, b downstream.Portrait) int { return cmp.Compare(a.Number, b.Number) })
+	return all, err
+}
+
+// Pause has the requests of a pool's clients wait for a time, or only those that may write, in place of what an
+// earlier call has said. PauseNone ends that, and what clients have put in force by CLIENT PAUSE.
+func (p *Proxy) Pause(pool string, mode downstream.Pause, length time.Duration) error {
+	_, err := consult(p, func(w *worker, now clock.Instant) (struct{}, error) {
+		of := w.snapshot.Pool(pool)
+		if of == nil {
+			return struct{}{}, NoPool(pool)
+		}
+		w.Pause(now, of.Index, mode, now.Add(length))
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// consult has f run in the worker, and returns what it says.
+func consult[T any](p *Proxy, f func(w *worker, now clock.Instant) (T, error)) (v T, err error) {
+	type outcome struct {
+		v   T
+		err error
+	}
+	answer := make(chan outcome, 1)
+	w := p.worker
+	if w == nil || !w.loop.Post(func(now clock.Instant) {
+		v, err := f(w, now)
+		answer <- outcome{v, err}
+	}) {
+		return v, ErrNoAnswer
+	}
+	timer := time.NewTimer(reportWithin)
+	defer timer.Stop()
+	select {
+	case o := <-answer:
+		return o.v, o.err
+	case <-p.ended:
+	case <-timer.C:
+	}
+	return v, ErrNoAnswer
+}
