@@ -110,20 +110,8 @@ func (v view) title() string {
 		len(v.pool.Servers))
 }
 
-// fifteenBits is the number of results that the hash crc32 has.
-const fifteenBits = 1 << 15
-
 // shares is which part of the keys each server gets, by index.
-func (v view) shares() map[int]float64 {
-	if v.config.Hash != "crc32" || v.pool.Distribution == ring.Random {
-		return ring.Shares(v.pool.Ring)
-	}
-	shares := map[int]float64{}
-	for hash := range uint32(fifteenBits) {
-		shares[v.pool.Ring.Pick(hash)] += 1.0 / fifteenBits
-	}
-	return shares
-}
+func (v view) shares() map[int]float64 { return control.Shares(v.pool, v.config.Hash) }
 
 // fair is the part of the keys that a server should get by its weight.
 func (v view) fair(s *topology.Server) float64 {
