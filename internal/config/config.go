@@ -87,7 +87,7 @@ type Pool struct {
 
 // Listen is where a pool listens.
 type Listen struct {
-	Text    string // as the file has it
+	Text    string // as the file has it; "" of a default
 	Network string // "tcp" or "unix"
 	Address string // "host:port", IPv6 in brackets; or a path
 	Mode    uint32 // permissions of a unix socket; 0 leaves the umask's

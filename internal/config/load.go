@@ -65,6 +65,9 @@ func (l *loader) load(text []byte) *Config {
 	if len(c.Pools) == 0 {
 		l.mistake(positionOf(doc.root), "", "no pool; at least one is needed beside %q", processName)
 	}
+	if _, ok := given["admin"]; !ok {
+		c.Process.Admin.Text = "" // the file has none
+	}
 	l.checkProcess(&c.Process, given)
 	l.checkListens(c.Pools, of)
 	sortPools(c.Pools)

@@ -43,15 +43,17 @@ type Explanation struct {
 	Server *topology.Server
 }
 
-// Explain tells where a key lives. With one server nothing is hashed; with the random distribution
-// no key lives anywhere, and Server is nil.
+// Explain tells where a key lives. With one server nothing is hashed; with the random distribution, and
+// while all servers are out, no key lives anywhere, and Server is nil.
 func Explain(p *topology.Pool, key []byte) Explanation {
 	e := Explanation{Key: key, Hashed: p.HashTag.Slice(key), Hash: hashkit.Hash(p.Hash, p.HashTag, key)}
 	switch {
 	case len(p.Servers) == 1:
 		e.Server = p.Servers[0]
 	case p.Distribution != ring.Random:
-		e.Server = p.Servers[p.Ring.Pick(e.Hash)]
+		if i := p.Ring.Pick(e.Hash); i >= 0 {
+			e.Server = p.Servers[i]
+		}
 	}
 	return e
 }

@@ -90,6 +90,15 @@ func TestRandomSpreadsAndRepeats(t *testing.T) {
 	}
 }
 
+// While all servers are out a key lives nowhere.
+func TestExplainWithoutServers(t *testing.T) {
+	p := newPool(t, ring.Ketama, 2)
+	p.Ring = ring.New(ring.Ketama, nil)
+	if e := Explain(p, []byte("key")); e.Server != nil {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestPickDoesNotAllocate(t *testing.T) {
 	p, r := newPool(t, ring.Ketama, 5), NewRouter(1)
 	key := []byte("key")
