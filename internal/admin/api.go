@@ -130,5 +130,11 @@ type ReloadRequest struct {
 
 // Error is the body of every answer that is not a success.
 type Error struct {
-	Error string `json:"error"`
+	Error    string   `json:"error"`
+	Mistakes []string `json:"mistakes,omitempty"` // of a configuration, each with its place
+}
+
+// Okay is the answer of what has nothing else to say: "alive", "ready" or "draining".
+type Okay struct {
+	Status string `json:"status"`
 }
