@@ -14,9 +14,11 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
+	"time"
 
+	"github.com/cashew-proxy/cashew/internal/admin"
 	"github.com/cashew-proxy/cashew/internal/config"
-	"github.com/cashew-proxy/cashew/internal/proxy"
 )
 
 // Options are what the command line says.
@@ -45,9 +47,8 @@ type Options struct {
 type Proxy interface {
 	Start() error
 	Shutdown(ctx context.Context) error
-	Report() proxy.Report
-	// Alive returns a channel that is closed when the workers have turned once more.
-	Alive() <-chan struct{}
+	// What is asked of it while it runs, by the statistics and the admin API.
+	admin.System
 	// Reload puts another configuration in force; on an error nothing has changed.
 	Reload(c *config.Config) error
 }
@@ -66,9 +67,12 @@ type run struct {
 	always    *slog.Logger // writes events whatever the verbosity is
 	logFile   *logFile
 	verbosity *verbosity
+	events    *admin.Events
 	ready     func() // tells whoever waits for the start
 	systemd   *notifier
 	reloader  *reloader
+	draining  atomic.Bool   // the orderly end has begun, or will in a moment
+	drains    chan struct{} // has room for one: somebody wants it
 }
 
 // Run runs the proxy until ctx ends or a signal stops it, and returns the exit code. In the
@@ -87,6 +91,8 @@ func Run(ctx context.Context, o Options) int {
 
 func (r *run) main(ctx context.Context) int {
 	// Before anything that a signal should not leave behind.
+	began := time.Now()
+	r.drains = make(chan struct{}, 1)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, handled...)
 	defer signal.Stop(signals)
@@ -114,6 +120,11 @@ func (r *run) main(ctx context.Context) int {
 		return r.fail(err)
 	}
 	defer statistics.close()
+	api, err := r.openAdmin(cfg.Process)
+	if err != nil {
+		return r.fail(err)
+	}
+	defer api.close()
 	if err := p.Start(); err != nil {
 		return r.fail(err)
 	}
@@ -130,12 +141,13 @@ func (r *run) main(ctx context.Context) int {
 		}
 		defer removePidFile(r.PidFile)
 	}
+	r.reloader = &reloader{load: r.loadConfig, apply: p.Reload, log: r.log, current: cfg}
+	api.serve(r, p, began)
 	r.log.Info("started", "version", Version(), "pid", os.Getpid(), "config", r.ConfigFile,
 		"pools", strings.Join(cfg.PoolNames(), " "), "memory_limit", cfg.Process.MemoryLimit, "client_limit", cfg.Process.ClientLimit)
 	r.ready()
 	r.systemd.say("READY=1")
 	defer r.systemd.watch(p.Alive)()
-	r.reloader = &reloader{load: r.loadConfig, apply: p.Reload, log: r.log, current: cfg}
 	end := make(chan struct{})
 	defer close(end)
 	go r.reloader.watch(end)

@@ -7,13 +7,16 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+
+	"github.com/cashew-proxy/cashew/internal/admin"
 )
 
 // MaxVerbosity is the highest level that -v and SIGTTIN reach, as in twemproxy.
 const MaxVerbosity = 11
 
-// verbosity is twemproxy's log level, moved by signals. One goroutine moves it, all may log.
+// verbosity is twemproxy's log level, moved by signals and the admin API. Any goroutine may use it.
 type verbosity struct {
+	mu    sync.Mutex
 	n     int
 	level slog.LevelVar
 }
@@ -25,8 +28,15 @@ func newVerbosity(n int) *verbosity {
 }
 
 // Add moves the level by d within its bounds and returns it.
-func (v *verbosity) Add(d int) int {
-	v.n = min(max(v.n+d, 0), MaxVerbosity)
+func (v *verbosity) Add(d int) int { return v.move(func(n int) int { return n + d }) }
+
+// Set is Add to a level.
+func (v *verbosity) Set(n int) int { return v.move(func(int) int { return n }) }
+
+func (v *verbosity) move(to func(int) int) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.n = min(max(to(v.n), 0), MaxVerbosity)
 	v.level.Set(levelOf(v.n))
 	return v.n
 }
@@ -58,7 +68,7 @@ type logFile struct {
 }
 
 func (r *run) openLog() error {
-	r.verbosity = newVerbosity(r.Verbosity)
+	r.verbosity, r.events = newVerbosity(r.Verbosity), admin.NewEvents()
 	l := &logFile{path: r.LogFile, out: r.Stderr}
 	switch {
 	case r.LogFile != "":
@@ -75,12 +85,13 @@ func (r *run) openLog() error {
 
 // setLogFormat takes the format that the configuration asks for. Lines from before it was read are text.
 func (r *run) setLogFormat(format string) {
-	o := &slog.HandlerOptions{Level: &r.verbosity.level}
-	if format == "json" {
-		r.log, r.always = slog.New(slog.NewJSONHandler(r.logFile, o)), slog.New(slog.NewJSONHandler(r.logFile, nil))
-	} else {
-		r.log, r.always = slog.New(slog.NewTextHandler(r.logFile, o)), slog.New(slog.NewTextHandler(r.logFile, nil))
+	logger := func(o *slog.HandlerOptions) *slog.Logger {
+		if format == "json" {
+			return slog.New(r.events.Tee(slog.NewJSONHandler(r.logFile, o)))
+		}
+		return slog.New(r.events.Tee(slog.NewTextHandler(r.logFile, o)))
 	}
+	r.log, r.always = logger(&slog.HandlerOptions{Level: &r.verbosity.level}), logger(nil)
 }
 
 // Reopen opens the path again, or for the first time. On an error the log stays where it was. It

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cashew-proxy/cashew/internal/admin"
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/proxy"
 )
@@ -52,8 +53,9 @@ func fakeFor(how string) func(*config.Config, *slog.Logger) (Proxy, error) {
 }
 
 type fakeProxy struct {
-	how string
-	log *slog.Logger
+	admin.System // what no test asks for
+	how          string
+	log          *slog.Logger
 }
 
 func (p *fakeProxy) Start() error {
@@ -116,7 +118,7 @@ func newFiles(t *testing.T, config string) files {
 	return f
 }
 
-const goodConfig = "cashew: {shutdown_timeout: 20000}\np: {listen: \"127.0.0.1:1\", servers: \"127.0.0.1:2:1\"}\n"
+const goodConfig = "cashew: {admin: none, shutdown_timeout: 20000}\np: {listen: \"127.0.0.1:1\", servers: \"127.0.0.1:2:1\"}\n"
 
 // command is a daemon that is not started yet. It cannot outlive the test by more than a moment.
 func command(t *testing.T, how string, f files) *exec.Cmd {

@@ -23,7 +23,9 @@ type reloader struct {
 	apply func(*config.Config) error
 	log   *slog.Logger
 
-	mu      sync.Mutex
+	turn sync.Mutex // is held by a reload
+
+	mu      sync.Mutex     // is held by nobody who waits
 	current *config.Config // in force
 	outcome Reloads
 }
@@ -38,12 +40,13 @@ type Reloads struct {
 // reload reads the file and puts it in force, unless dry is wanted. It returns what changes; on an error nothing
 // does.
 func (r *reloader) reload(why string, dry bool) (control.Differences, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	current := r.config()
 	next, err := r.load()
 	var d control.Differences
 	if err == nil {
-		if d = control.Compare(r.current, next); dry {
+		if d = control.Compare(current, next); dry {
 			return d, nil
 		}
 		err = r.apply(next)
@@ -51,15 +54,13 @@ func (r *reloader) reload(why string, dry bool) (control.Differences, error) {
 	if dry {
 		return d, err
 	}
-	r.outcome.Last, r.outcome.Err = time.Now(), err
+	r.note(next, current, err)
 	if err != nil {
-		r.outcome.Failed++
 		for line := range strings.Lines(err.Error()) {
 			r.log.Error("not reloaded, nothing has changed", "because", why, "error", strings.TrimSuffix(line, "\n"))
 		}
 		return d, err
 	}
-	r.outcome.Succeeded++
 	for _, c := range d.Changes {
 		level := slog.LevelInfo
 		if c.NeedsRestart {
@@ -72,8 +73,20 @@ func (r *reloader) reload(why string, dry bool) (control.Differences, error) {
 		level = slog.LevelDebug // somebody has touched it
 	}
 	r.log.Log(context.Background(), level, "reloaded", "because", why, "changes", len(d.Changes), "needs_restart", d.NeedsRestart)
-	r.current = next.InForceAfter(r.current)
 	return d, nil
+}
+
+// note writes down what has become of a reload.
+func (r *reloader) note(next, before *config.Config, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outcome.Last, r.outcome.Err = time.Now(), err
+	if err != nil {
+		r.outcome.Failed++
+		return
+	}
+	r.outcome.Succeeded++
+	r.current = next.InForceAfter(before)
 }
 
 // config is the configuration in force.

@@ -35,6 +35,10 @@ func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy) 
 	var stopped <-chan error // nil until the end has begun
 	for {
 		select {
+		case <-r.drains:
+			if stopped == nil {
+				begin, ended, stopped = nil, nil, r.stop(patience, proxy, "admin API")
+			}
 		case <-begin:
 			begin, ended, stopped = nil, nil, r.stop(patience, proxy, "context")
 		case <-ended:
@@ -69,6 +73,7 @@ func (r *run) serve(ctx context.Context, signals <-chan os.Signal, proxy Proxy) 
 
 // stop begins the orderly end, which lasts as long as ctx at most; its outcome arrives on the channel.
 func (r *run) stop(ctx context.Context, proxy Proxy, why string) <-chan error {
+	r.draining.Store(true)
 	timeout := r.reloader.config().Process.ShutdownTimeout
 	r.log.Info("stopping", "because", why, "timeout", timeout)
 	r.systemd.sayStopping(timeout)
