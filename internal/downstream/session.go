@@ -280,6 +280,9 @@ func (s *Session) leave() {
 	s.end()
 }
 
+// Leaves says that the client has nothing to get any more, because it has ended the session itself, or is cut off.
+func (s *Session) Leaves() bool { return s.left || s.Gone }
+
 // Drain ends the session as if the client had stopped sending: what it asked is answered, and so is what was kept
 // because the session has stalled.
 func (s *Session) Drain() {

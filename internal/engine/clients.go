@@ -106,7 +106,11 @@ func (e *Engine) newSession() *downstream.Session {
 // replies come.
 func (e *Engine) closeClient(id message.ConnID, s *slot) {
 	c := s.client
-	e.host.Close(id)
+	if c.Leaves() {
+		e.host.Close(id)
+	} else {
+		e.host.Finish(id)
+	}
 	e.pools[c.Pool.Index].clients--
 	e.clients--
 	c.Release()

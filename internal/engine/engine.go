@@ -30,6 +30,9 @@ type Host interface {
 	Interest(id message.ConnID, read bool)
 	// Close ends a connection. The id is stale from now on.
 	Close(id message.ConnID)
+	// Finish is Close for a connection whose peer is to get all that was sent, though it may not have been read to
+	// its end.
+	Finish(id message.ConnID)
 }
 
 // Observer is told what an operator may want to read in the log. The calls must not block and must

@@ -53,6 +53,7 @@ func (m *mill) Dial(id message.ConnID, s *topology.Server) {
 	m.byID[id] = m.servers[s.Index]
 }
 func (m *mill) Interest(message.ConnID, bool)                                   {}
+func (m *mill) Finish(id message.ConnID)                                        { m.Close(id) }
 func (m *mill) Close(id message.ConnID)                                         { m.t.Fatalf("%x was closed", id) }
 func (m *mill) Server(*topology.Pool, *topology.Server, upstream.Event, error)  {}
 func (m *mill) Client(*topology.Pool, netip.AddrPort, downstream.Event, string) {}

@@ -15,6 +15,7 @@ type idle struct{}
 
 func (idle) Dial(message.ConnID, *topology.Server)                           {}
 func (idle) Interest(message.ConnID, bool)                                   {}
+func (idle) Finish(message.ConnID)                                           {}
 func (idle) Close(message.ConnID)                                            {}
 func (idle) Server(*topology.Pool, *topology.Server, upstream.Event, error)  {}
 func (idle) Client(*topology.Pool, netip.AddrPort, downstream.Event, string) {}

@@ -111,6 +111,9 @@ func (s *stage) Close(id message.ConnID) {
 	s.moved = true
 }
 
+// Finish implements engine.Host.
+func (s *stage) Finish(id message.ConnID) { s.Close(id) }
+
 // Server implements engine.Observer.
 func (s *stage) Server(_ *topology.Pool, server *topology.Server, e upstream.Event, err error) {
 	text := [...]string{"connected", "connect-failed", "lost"}[e]

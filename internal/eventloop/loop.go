@@ -41,8 +41,8 @@ const (
 )
 
 // Handler is what the loop drives; the engine satisfies it. All calls come from the loop's goroutine.
-// Inside each of them except Space and Output, the handler may call the loop's Dial, Interest and
-// Close; these never call back.
+// Inside each of them except Space and Output, the handler may call the loop's Dial, Interest, Finish
+// and Close; these never call back.
 type Handler interface {
 	// Accept tells of a new client and returns its id; 0 refuses it, and it is closed at once. The
 	// listener is the number given to AddListener; peer is zero for a unix socket.
@@ -121,6 +121,8 @@ type Loop struct {
 	writing   []message.ConnID // the other half of that double buffer
 	marked    []*conn          // whose interest may have changed
 	closing   []int            // descriptors, closed when the turn is over
+	lingerers []lingering      // see Finish
+	lingerAt  clock.Instant    // when they are looked at
 	admitting int              // a descriptor in the handler's Accept, or -1
 
 	names     map[string]*name // of servers that have one, by "host:port"
@@ -143,7 +145,7 @@ func New(o Options) (*Loop, error) {
 	}
 	l := &Loop{
 		options: o, poll: p,
-		now: clock.System(), next: clock.Never, resumeAt: clock.Never, tendAt: clock.Never, admitting: -1,
+		now: clock.System(), next: clock.Never, resumeAt: clock.Never, tendAt: clock.Never, lingerAt: clock.Never, admitting: -1,
 		names:   map[string]*name{},
 		scratch: make([]byte, scratchSize), iov: make([][]byte, 0, maxVectors),
 	}
@@ -215,6 +217,9 @@ func (l *Loop) turn() error {
 	if l.now >= l.tendAt {
 		l.tendNames()
 	}
+	if l.now >= l.lingerAt {
+		l.tendLingering()
+	}
 	for _, ev := range l.events {
 		l.dispatch(ev)
 	}
@@ -248,7 +253,7 @@ func (l *Loop) wait() (err error) {
 			return nil
 		}
 	}
-	timeout := milliseconds(min(l.next, l.resumeAt, l.tendAt), l.now)
+	timeout := milliseconds(min(l.next, l.resumeAt, l.tendAt, l.lingerAt), l.now)
 	if timeout == 0 {
 		return nil // a timer is due
 	}
@@ -336,6 +341,7 @@ func (l *Loop) Discard() {
 	l.cancel()
 	l.resolving.Wait()
 	l.closeConnections()
+	l.closeLingering()
 	l.StopAccepting()
 	l.poll.close()
 	l.mailbox.close()

@@ -165,7 +165,7 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	case <-p.ended:
 		return p.endErr
 	case <-ctx.Done():
-		if n := p.ask(w.Clients); n > 0 {
+		if n := p.ask(w.unfinished); n > 0 {
 			cut = fmt.Errorf("%d clients were cut off at the shutdown timeout", n)
 		}
 	}

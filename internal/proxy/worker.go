@@ -60,12 +60,15 @@ func (w *worker) run() error { return w.loop.Run(w) }
 // Turn ends the engine's turn under the snapshot in force.
 func (w *worker) Turn(now clock.Instant) ([]message.ConnID, clock.Instant) {
 	dirty, next := w.Engine.Turn(now, w.snapshot)
-	if w.draining && w.Clients() == 0 {
+	if w.draining && w.unfinished() == 0 {
 		w.draining = false
 		close(w.drained)
 	}
 	return dirty, next
 }
+
+// unfinished is the number of clients that are still connected, or have not received everything.
+func (w *worker) unfinished() int { return w.Clients() + w.loop.Lingering() }
 
 // Accept tells the engine of a client that came through one of the doors.
 func (w *worker) Accept(now clock.Instant, number int, peer netip.AddrPort) message.ConnID {

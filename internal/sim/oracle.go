@@ -40,17 +40,17 @@ const (
 type expectation uint8
 
 const (
-	exactly expectation = iota // exact is the reply
-	single                     // one private key
-	array                      // MGET of private keys
-	pairs                      // MSET of private keys
-	sum                        // DEL, EXISTS and their like of private keys
-	twoKeys                    // exact is the reply, if two keys are on one server
-	common                     // GET or SET of a shared key
-	values                     // memcached's get and its like of private keys
-	flush                      // memcached's flush_all
-	numbers                    // memcached's stats
-	everyServer                // memcached's stats servers
+	exactly     expectation = iota // exact is the reply
+	single                         // one private key
+	array                          // MGET of private keys
+	pairs                          // MSET of private keys
+	sum                            // DEL, EXISTS and their like of private keys
+	twoKeys                        // exact is the reply, if two keys are on one server
+	common                         // GET or SET of a shared key
+	values                         // memcached's get and its like of private keys
+	flush                          // memcached's flush_all
+	numbers                        // memcached's stats
+	everyServer                    // memcached's stats servers
 )
 
 // check judges one reply.

@@ -72,6 +72,9 @@ func (w *world) reload() {
 	if w.stormy && oneIn(r, 4) {
 		within = time.Duration(r.Int64N(int64(time.Millisecond)))
 		w.excuse(message.ErrRemoved)
+		for _, s := range w.servers {
+			s.hurt = true // its connections may be closed with requests on them
+		}
 	}
 	w.result.Reloads++
 	w.putInForce(&c, numbers, within)
