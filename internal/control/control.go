@@ -23,8 +23,8 @@ type Plane interface {
 	CountSpared(pool, server int)
 	// CountProbe notes the outcome of a probe.
 	CountProbe(pool, server int, ok bool)
-	// Log writes a line about a server; one that repeats is summed up.
-	Log(level slog.Level, text string, pool *topology.Pool, server *topology.Server, reason string)
+	// Log writes a line about a server; one that repeats is summed up, unless each is to be written.
+	Log(level slog.Level, text string, pool *topology.Pool, server *topology.Server, err error, each bool)
 }
 
 // ProbeFunc asks a server whether it can serve; nil means that it can.
@@ -181,7 +181,7 @@ func (c *Control) judge() {
 		case c.ejector.Failed(r.failure.At, at.Pool, at.Server, r.failure.Dialed):
 			c.plane.CountEjection(at.Pool, at.Server, time.Now())
 			c.plane.Publish(c.ejector.Snapshot())
-			c.log(slog.LevelWarn, "server ejected", at, r.failure.Err)
+			c.change("server ejected", at, r.failure.Err)
 		case !spared && c.ejector.Spared(at.Pool, at.Server):
 			c.plane.CountSpared(at.Pool, at.Server)
 			c.log(slog.LevelWarn, "server fails and keeps its keys: eject_limit is reached", at, r.failure.Err)
@@ -212,7 +212,7 @@ func (c *Control) probed(ctx context.Context, o outcome) {
 	c.plane.CountProbe(at.Pool, at.Server, o.err == nil)
 	if c.ejector.Probed(clock.System(), at, o.err == nil) {
 		c.plane.Publish(c.ejector.Snapshot())
-		c.log(slog.LevelInfo, "server readmitted", at, nil)
+		c.change("server readmitted", at, nil)
 		// It may be another one under the same address.
 		if pool := c.ejector.Snapshot().Pools[at.Pool]; pool.Protocol == topology.Redis {
 			c.probes.Go(func() { _, _ = c.askVersion(ctx, pool, pool.Servers[at.Server]) })
@@ -224,10 +224,13 @@ func (c *Control) probed(ctx context.Context, o outcome) {
 	}
 }
 
+// change tells of a server's state. At every level that shows that one has gone, its return is shown as well.
+func (c *Control) change(text string, at Probe, err error) {
+	p := c.ejector.Snapshot().Pools[at.Pool]
+	c.plane.Log(slog.LevelWarn, text, p, p.Servers[at.Server], err, true)
+}
+
 func (c *Control) log(level slog.Level, text string, at Probe, err error) {
-	p, reason := c.ejector.Snapshot().Pools[at.Pool], ""
-	if err != nil {
-		reason = err.Error()
-	}
-	c.plane.Log(level, text, p, p.Servers[at.Server], reason)
+	p := c.ejector.Snapshot().Pools[at.Pool]
+	c.plane.Log(level, text, p, p.Servers[at.Server], err, false)
 }

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -48,8 +49,8 @@ func (n *notebook) index(ok bool) int {
 	return 0
 }
 
-func (n *notebook) Log(_ slog.Level, text string, _ *topology.Pool, s *topology.Server, reason string) {
-	n.note(func() { n.lines = append(n.lines, s.Name+": "+text+": "+reason) })
+func (n *notebook) Log(_ slog.Level, text string, _ *topology.Pool, s *topology.Server, err error, _ bool) {
+	n.note(func() { n.lines = append(n.lines, fmt.Sprintf("%s: %s: %v", s.Name, text, err)) })
 }
 
 func (n *notebook) epoch() (epoch uint64, out, verdicts int) {

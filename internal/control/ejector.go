@@ -67,8 +67,9 @@ func NewEjector(s *topology.Snapshot, policies []Policy, seed uint64) *Ejector {
 }
 
 // Reload returns an ejector for another snapshot in which every server is live. What is known of servers that both
-// have, under the same address, is kept: those that are out stay out if their pool still ejects.
-func (e *Ejector) Reload(s *topology.Snapshot, policies []Policy) *Ejector {
+// have, under the same address, is kept: those that are out stay out if their pool still ejects. They are asked at
+// once, as what kept them out may have been changed.
+func (e *Ejector) Reload(now clock.Instant, s *topology.Snapshot, policies []Policy) *Ejector {
 	next := NewEjector(s, policies, e.rng.Uint64())
 	for i, p := range s.Pools {
 		before := e.base.Pool(p.Name)
@@ -83,6 +84,7 @@ func (e *Ejector) Reload(s *topology.Snapshot, policies []Policy) *Ejector {
 			}
 			h := e.records[before.Index][was.Index]
 			h.out = h.out && (h.held || policies[i].FailureLimit > 0)
+			h.probeAt, h.pause = now, policies[i].RetryTimeout
 			next.records[i][k] = h
 			out = out || h.out
 		}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
@@ -249,5 +251,44 @@ func TestLossesFromBeforeTheReturn(t *testing.T) {
 	}
 	if !w.e.Failed(w.now, 0, 0, w.now-1) {
 		t.Error("a connection made since does not count")
+	}
+}
+
+// A reload keeps what is known of servers, wherever they are now, and has those that are out asked at once; a server
+// at another address is another one, and a pool that ejects nobody any more has nobody out.
+func TestEjectorReload(t *testing.T) {
+	text := func(more string, servers string) *topology.Snapshot {
+		return Build(load(t, "p: {listen: \"127.0.0.1:1\", "+more+"servers: ["+servers+"]}\n"), 7)
+	}
+	policy := []Policy{{FailureLimit: 1, RetryTimeout: time.Hour, Share: 100}}
+	e := NewEjector(text("", `"127.0.0.1:2:1 a", "127.0.0.1:3:1 b", "127.0.0.1:4:1 c"`), policy, 1)
+	for server := range 2 {
+		if !e.Failed(1, 0, server, 0) {
+			t.Fatal("not ejected")
+		}
+	}
+	e.Eject(0, 2)
+	e.SetVersion(0, 1, "6.0.0")
+	now := clock.Instant(time.Minute)
+	next := e.Reload(now, text("", `"127.0.0.1:9:1 a", "127.0.0.1:7:1 aa", "127.0.0.1:4:1 c", "127.0.0.1:3:1 b"`), policy)
+	out := map[string]bool{}
+	for _, s := range next.Snapshot().Pools[0].Servers {
+		out[s.Name] = s.Ejected
+	}
+	if diff := cmp.Diff(map[string]bool{"a": false, "aa": false, "b": true, "c": true}, out); diff != "" {
+		t.Error(diff)
+	}
+	if v := next.Snapshot().Pools[0].Version; v != "6.0.0" {
+		t.Errorf("the version is %q", v)
+	}
+	due := next.Due(now)
+	if len(due) != 1 || next.Snapshot().Pools[0].Servers[due[0].Server].Name != "b" {
+		t.Errorf("asked are %v", due) // c is out because somebody wants it
+	}
+	never := next.Reload(now, text("", `"127.0.0.1:4:1 c", "127.0.0.1:3:1 b"`), []Policy{{}})
+	for i, s := range never.Snapshot().Pools[0].Servers {
+		if s.Ejected != (s.Name == "c") || never.Held(0, i) != s.Ejected {
+			t.Errorf("%s is out: %v", s.Name, s.Ejected)
+		}
 	}
 }

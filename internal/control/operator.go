@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
@@ -59,7 +58,7 @@ func (y *System) Eject(pool, server string) error {
 			y.control.plane.CountEjection(at.Pool, at.Server, time.Now())
 			y.control.plane.Publish(e.Snapshot())
 		}
-		y.control.log(slog.LevelWarn, "server ejected by an operator", at, nil)
+		y.control.change("server ejected by an operator", at, nil)
 	})
 }
 
@@ -70,7 +69,7 @@ func (y *System) Readmit(pool, server string) error {
 		if e.Readmit(clock.System(), at.Pool, at.Server) {
 			y.control.plane.Publish(e.Snapshot())
 		}
-		y.control.log(slog.LevelInfo, "server readmitted by an operator", at, nil)
+		y.control.change("server readmitted by an operator", at, nil)
 	})
 }
 

@@ -94,7 +94,7 @@ func TestOperator(t *testing.T) {
 	}
 	for _, want := range []string{
 		`level=WARN msg="server ejected by an operator" pool=p server=b/: address=127.0.0.1:3`,
-		`level=INFO msg="server readmitted by an operator" pool=p server=b/:`,
+		`level=WARN msg="server readmitted by an operator" pool=p server=b/:`,
 	} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("no %s in\n%s", want, log)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/eventloop"
 	"github.com/cashew-proxy/cashew/internal/health"
@@ -87,7 +88,7 @@ func (y *System) Reload(c *config.Config) error {
 		now := y.control.ejector.Snapshot()
 		s := Build(c, now.Epoch+1)
 		s.Process = now.Process
-		next := y.control.ejector.Reload(s, Policies(c))
+		next := y.control.ejector.Reload(clock.System(), s, Policies(c))
 		if err = y.Proxy.Reload(next.Snapshot(), c.Process.ShutdownTimeout); err == nil {
 			y.control.ejector = next
 			y.control.askVersions(ctx)

@@ -185,16 +185,19 @@ func (p *prober) ask(request, name, want string) error {
 		return fmt.Errorf("no answer to %s: %w", name, withoutPorts(err))
 	}
 	if !strings.HasPrefix(string(line), want) {
-		word, _, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
-		return answeredWith{name, word}
+		text := strings.TrimRight(string(line), "\r\n")
+		if name != "PING" { // what it repeats of others may be a password
+			text, _, _ = strings.Cut(text, " ")
+		}
+		return answeredWith{name, text[:min(len(text), 100)]}
 	}
 	return nil
 }
 
-// answeredWith is an answer that is not the one that is wanted, by its first word.
-type answeredWith struct{ name, word string }
+// answeredWith is an answer that is not the one that is wanted, as much of it as may be told.
+type answeredWith struct{ name, text string }
 
-func (e answeredWith) Error() string { return fmt.Sprintf("%s is answered with %q", e.name, e.word) }
+func (e answeredWith) Error() string { return fmt.Sprintf("%s is answered with %q", e.name, e.text) }
 
 // withoutPorts leaves out our own port, which is another in each probe: a line of the log that repeats is to look the
 // same.

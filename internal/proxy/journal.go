@@ -1,9 +1,11 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -32,6 +34,7 @@ type line struct {
 	key    key
 	level  slog.Level
 	client string // "" if none is concerned
+	each   bool   // it is written each time, in its turn: a change of state, of which the last is what counts
 }
 
 type key struct {
@@ -85,8 +88,12 @@ func (j *journal) Server(p *topology.Pool, s *topology.Server, e upstream.Event,
 }
 
 // note takes what the control plane has to say of a server.
-func (j *journal) note(level slog.Level, text string, p *topology.Pool, s *topology.Server, reason string) {
-	j.put(line{key: key{text: text, pool: p.Name, server: s.Name, address: s.Address, reason: reason}, level: level})
+func (j *journal) note(level slog.Level, text string, p *topology.Pool, s *topology.Server, err error, each bool) {
+	l := line{key: key{text: text, pool: p.Name, server: s.Name, address: s.Address}, level: level, each: each}
+	if err != nil {
+		l.key.reason = reasonOf(err)
+	}
+	j.put(l)
 }
 
 // reasonOf says to an operator what clients get in twemproxy's words.
@@ -136,13 +143,14 @@ type repeats struct {
 	since clock.Instant
 	count int
 	last  line
+	at    clock.Instant // of the last one
 }
 
 // write writes lines until close.
 func (j *journal) write() {
 	defer close(j.done)
 	seen := map[key]*repeats{}
-	tick := time.NewTicker(journalInterval)
+	tick := time.NewTicker(journalInterval / 5)
 	defer tick.Stop()
 	for {
 		select {
@@ -162,25 +170,34 @@ func (j *journal) write() {
 
 // take writes a line, or counts it if it repeats.
 func (j *journal) take(seen map[key]*repeats, l line) {
+	if l.each {
+		j.emit(l, 0)
+		return
+	}
 	if r := seen[l.key]; r != nil {
 		r.count++
-		r.last = l
+		r.last, r.at = l, clock.System()
 		return
 	}
 	seen[l.key] = &repeats{since: clock.System()}
 	j.emit(l, 0)
 }
 
-// flush writes what repeated, and forgets what has been quiet for the interval.
+// flush writes what repeated, in the order in which it did so last, and forgets what has been quiet for the
+// interval.
 func (j *journal) flush(seen map[key]*repeats, age time.Duration) {
+	var due []*repeats
 	for k, r := range seen {
-		if clock.System().Sub(r.since) < age {
-			continue
-		}
-		if r.count == 0 {
+		switch {
+		case clock.System().Sub(r.since) < age:
+		case r.count == 0:
 			delete(seen, k)
-			continue
+		default:
+			due = append(due, r)
 		}
+	}
+	slices.SortFunc(due, func(a, b *repeats) int { return cmp.Compare(a.at, b.at) })
+	for _, r := range due {
 		j.emit(r.last, r.count)
 		r.count, r.since = 0, clock.System()
 	}

@@ -138,14 +138,20 @@ func TestJournalSumsUpEachInterval(t *testing.T) {
 func TestJournalNotesControl(t *testing.T) {
 	same(t, logged(func(j *journal) {
 		for range 3 {
-			j.note(slog.LevelInfo, "probe of an ejected server failed", testPool, testServer, "refused")
+			j.note(slog.LevelInfo, "probe of an ejected server failed", testPool, testServer, errors.New("refused"), false)
 		}
-		j.note(slog.LevelInfo, "server readmitted", testPool, testServer, "")
+		for range 2 { // of changes of state each one counts
+			j.note(slog.LevelWarn, "server ejected", testPool, testServer, message.ErrEOF, true)
+			j.note(slog.LevelWarn, "server readmitted", testPool, testServer, nil, true)
+		}
 	}),
 		`level=INFO msg="probe of an ejected server failed" pool=alpha server=one address=127.0.0.1:6379 reason=refused`,
-		`level=INFO msg="server readmitted" pool=alpha server=one address=127.0.0.1:6379`,
+		`level=WARN msg="server ejected" pool=alpha server=one address=127.0.0.1:6379 reason="closed by the server"`,
+		`level=WARN msg="server readmitted" pool=alpha server=one address=127.0.0.1:6379`,
+		`level=WARN msg="server ejected" pool=alpha server=one address=127.0.0.1:6379 reason="closed by the server"`,
+		`level=WARN msg="server readmitted" pool=alpha server=one address=127.0.0.1:6379`,
 		`level=INFO msg="probe of an ejected server failed" pool=alpha server=one address=127.0.0.1:6379 reason=refused repeated=2`)
 	j := newJournal(slog.New(slog.DiscardHandler))
 	j.close()
-	j.note(slog.LevelInfo, "server readmitted", testPool, testServer, "")
+	j.note(slog.LevelInfo, "server readmitted", testPool, testServer, nil, true)
 }

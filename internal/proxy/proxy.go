@@ -84,10 +84,10 @@ func (p *Proxy) Verdict(server topology.ServerID) {
 	}
 }
 
-// Log writes a line about a server, where the worker's are written: what repeats is summed up. It is for after
-// Start.
-func (p *Proxy) Log(level slog.Level, text string, pool *topology.Pool, server *topology.Server, reason string) {
-	p.journal.note(level, text, pool, server, reason)
+// Log writes a line about a server, where the worker's are written: what repeats is summed up, unless each is to be
+// written. It is for after Start.
+func (p *Proxy) Log(level slog.Level, text string, pool *topology.Pool, server *topology.Server, err error, each bool) {
+	p.journal.note(level, text, pool, server, err, each)
 }
 
 // New returns a proxy for the snapshot's pools. Nothing is opened yet.

@@ -103,7 +103,7 @@ func (w *world) putInForce(c *Config, numbers []int, within time.Duration) {
 	base.Epoch = w.snapshot.Epoch + 1
 	next := base
 	if w.court != nil {
-		w.court.ejector = w.court.ejector.Reload(base, w.cfg.policies())
+		w.court.ejector = w.court.ejector.Reload(w.now, base, w.cfg.policies())
 		next = w.court.ejector.Snapshot()
 		w.court.moved = false // the new ring has it
 	}
