@@ -223,6 +223,9 @@ func (f *fleet) startProxy(ctx context.Context, o *options, name string, pool *p
 	}
 	file := filepath.Join(f.dir, p.name+".yml")
 	text := fmt.Sprintf("bench:\n  listen: 127.0.0.1:%d\n%s", p.port, pool.config)
+	if name == cashew {
+		text += "cashew: {admin: none}\n" // its default port may be somebody's
+	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}

@@ -166,6 +166,7 @@ const tagged = "tagged"
 // defaults; and one with hash tags.
 func (f *fleet) configuration() (string, error) {
 	var b strings.Builder
+	b.WriteString("cashew: {admin: none}\n") // its default port may be somebody's
 	for _, protocol := range []string{"Redis", "memcached", tagged} {
 		address, err := free()
 		if err != nil {

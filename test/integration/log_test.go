@@ -92,7 +92,7 @@ func TestNoSecretsInLogs(t *testing.T) {
 			addr, refusing = harness.FreeAddr(t), harness.FreeAddr(t)
 			dir := t.TempDir()
 			file := filepath.Join(dir, "cashew.yml")
-			text := fmt.Sprintf("cashew: {log_format: %s}\n", format) +
+			text := fmt.Sprintf("cashew: {admin: none, log_format: %s}\n", format) +
 				fmt.Sprintf("alpha:\n  listen: %s\n  redis: true\n  redis_auth: pa55word\n  servers: [%s:1 a, %s:1 b]\n", addr, server, server) +
 				fmt.Sprintf("beta:\n  listen: %s\n  redis: true\n  redis_auth: pa55word\n  servers: [%s:1]\n", refusing, silent)
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

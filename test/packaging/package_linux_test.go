@@ -104,7 +104,7 @@ func (r root) serve(t *testing.T) (p *harness.Process, addr string) {
 	const attempts = 5 // somebody else may take the port first
 	for range attempts {
 		addr = harness.FreeAddr(t)
-		text := strings.NewReplacer("127.0.0.1:22121", addr, "127.0.0.1:6379", server).Replace(example)
+		text := strings.NewReplacer("127.0.0.1:22121", addr, "127.0.0.1:6379", server).Replace(example) + "\ncashew: {admin: none}\n"
 		if err := os.WriteFile(r.path(conf), []byte(text), 0o640); err != nil {
 			t.Fatal(err)
 		}
