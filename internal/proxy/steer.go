@@ -91,6 +91,13 @@ func (p *Proxy) Pause(pool string, mode downstream.Pause, length time.Duration) 
 		w.Pause(now, of.Index, mode, now.Add(length))
 		return struct{}{}, nil
 	})
+	switch {
+	case err != nil:
+	case mode == downstream.PauseNone:
+		p.log.Info("pool resumed by an operator", "pool", pool)
+	default:
+		p.log.Warn("pool paused by an operator", "pool", pool, "writes_only", mode == downstream.PauseWrites, "for", length)
+	}
 	return err
 }
 
