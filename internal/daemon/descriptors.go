@@ -9,8 +9,8 @@ import (
 )
 
 // The descriptors that are neither clients' nor servers': the standard streams, the log, the poller, the
-// mailbox, look-ups of names, the readers of statistics; and for each pool its listener, and what it may
-// accept in one turn only to refuse it.
+// mailbox, look-ups of names, the readers of statistics, the callers of the admin API; and for each pool its
+// listener, and what it may accept in one turn only to refuse it.
 const (
 	descriptorsForUs   = 64
 	descriptorsPerPool = 1 + 64

@@ -168,6 +168,9 @@ func counters() map[string]bool {
 	for _, f := range stats.Families {
 		found[f.Name] = true
 	}
+	for _, d := range stats.GaugeTable {
+		found[d.Name] = true
+	}
 	return found
 }
 
