@@ -3,7 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -20,8 +20,8 @@ const (
 	forBody   = 10 * time.Second
 	// forAnswer is enough for a profile of a minute, and for whoever waits for events.
 	forAnswer  = 90 * time.Second
-	forIdle    = 30 * time.Second
-	forGoodbye = time.Second // for answers that are under way at the end
+	forIdle    = 5 * time.Second // others may wait for their turn
+	forGoodbye = time.Second     // for answers that are under way at the end
 
 	maxHeader  = 64 << 10
 	maxBody    = 64 << 10
@@ -63,7 +63,7 @@ func (s *Server) Serve(o Options) {
 		Handler:           s.guard.protect(newHandler(o, ending)),
 		ReadHeaderTimeout: forHeader, WriteTimeout: forAnswer, IdleTimeout: forIdle,
 		MaxHeaderBytes: maxHeader,
-		ErrorLog:       log.New(quiet{}, "", 0),
+		ErrorLog:       slog.NewLogLogger(o.Log.Handler(), slog.LevelError),
 	}
 	s.http.RegisterOnShutdown(end)
 	go func() {
@@ -85,11 +85,6 @@ func (s *Server) Close() {
 	_ = s.listener.Close()
 	s.socket.Close()
 }
-
-// quiet drops what net/http has to say of callers: it is their matter.
-type quiet struct{}
-
-func (quiet) Write(b []byte) (int, error) { return len(b), nil }
 
 // bounded is a listener that accepts so many at once.
 type bounded struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -26,6 +27,8 @@ func listen(t *testing.T, l config.Listen, token string) *Server {
 	return s
 }
 
+var silent = slog.New(slog.DiscardHandler)
+
 var anyPort = config.Listen{Network: "tcp", Address: "127.0.0.1:0"}
 
 // The socket has the mode that was asked for, and is gone with the server.
@@ -37,7 +40,7 @@ func TestUnixSocket(t *testing.T) {
 		t.Errorf("%v, %v, %s", info, err, s.Address())
 	}
 	f := newFake(t)
-	s.Serve(Options{System: f, Process: f, Events: NewEvents()})
+	s.Serve(Options{System: f, Process: f, Events: NewEvents(), Log: silent})
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}}
@@ -72,15 +75,15 @@ func TestTaken(t *testing.T) {
 func TestCallersTakeTurns(t *testing.T) {
 	f := newFake(t)
 	s := listen(t, anyPort, "")
-	s.Serve(Options{System: f, Process: f, Events: NewEvents()})
-	var silent []net.Conn
+	s.Serve(Options{System: f, Process: f, Events: NewEvents(), Log: silent})
+	var quiet []net.Conn
 	for range maxCallers {
 		c, err := net.Dial("tcp", s.Address())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		silent = append(silent, c)
+		quiet = append(quiet, c)
 	}
 	c, err := net.Dial("tcp", s.Address())
 	if err != nil {
@@ -95,7 +98,7 @@ func TestCallersTakeTurns(t *testing.T) {
 	if n, err := c.Read(b); err == nil {
 		t.Errorf("it has its turn at once: %q", b[:n])
 	}
-	silent[0].Close()
+	quiet[0].Close()
 	_ = c.SetReadDeadline(time.Now().Add(limit))
 	if _, err := io.ReadFull(c, b); err != nil || string(b) != "HTTP/1.0 200" {
 		t.Errorf("%q, %v", b, err)
@@ -106,7 +109,7 @@ func TestCallersTakeTurns(t *testing.T) {
 func TestHeaderIsBounded(t *testing.T) {
 	f := newFake(t)
 	s := listen(t, anyPort, "")
-	s.Serve(Options{System: f, Process: f, Events: NewEvents()})
+	s.Serve(Options{System: f, Process: f, Events: NewEvents(), Log: silent})
 	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+s.Address()+"/ready", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +143,7 @@ func TestHeaderIsBounded(t *testing.T) {
 func TestEndWakesWhoWaits(t *testing.T) {
 	f, e := newFake(t), NewEvents()
 	s := listen(t, anyPort, "")
-	s.Serve(Options{System: f, Process: f, Events: e})
+	s.Serve(Options{System: f, Process: f, Events: e, Log: silent})
 	got := make(chan string, 1)
 	go func() {
 		answer, err := http.Get("http://" + s.Address() + "/api/events?after=0&wait=30")
@@ -165,4 +168,25 @@ func TestEndWakesWhoWaits(t *testing.T) {
 		t.Error(text)
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// A bug is told in the log, and costs one caller his answer.
+func TestPanicIsLogged(t *testing.T) {
+	f, e := newFake(t), NewEvents()
+	s := listen(t, anyPort, "")
+	s.Serve(Options{Process: f, Events: e, Log: slog.New(e.Tee(slog.DiscardHandler))}) // there is no System
+	if answer, err := http.Get("http://" + s.Address() + "/api/status"); err == nil {
+		answer.Body.Close()
+		t.Error(answer.Status)
+	}
+	answer, err := http.Get("http://" + s.Address() + "/ready")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	s.Close()
+	http.DefaultClient.CloseIdleConnections()
+	if all := e.newest(10); len(all) != 1 || all[0].Level != "ERROR" || !strings.Contains(all[0].Text, "panic serving") {
+		t.Errorf("%+v", all)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -51,6 +52,7 @@ type Options struct {
 	Process Process
 	Events  *Events
 	Metrics http.Handler // answers GET /metrics; nil if nobody does
+	Log     *slog.Logger // for panics, and a listener that fails
 	Version string
 	PID     int
 	Started time.Time

@@ -35,7 +35,7 @@ func (r *run) openAdmin(p config.Process) (api, error) {
 func (a api) serve(r *run, p Proxy, started time.Time) {
 	if a.server != nil {
 		a.server.Serve(admin.Options{
-			System: p, Process: steered{r}, Events: r.events, Version: Version(), PID: os.Getpid(), Started: started,
+			System: p, Process: steered{r}, Events: r.events, Log: r.log, Version: Version(), PID: os.Getpid(), Started: started,
 		})
 	}
 }
