@@ -83,6 +83,10 @@ type Pool struct {
 	ClientOutputLimit     int64
 	ClientOutputTimeout   time.Duration
 	ServerQueueLimit      int64
+
+	SlowLogThreshold time.Duration // 0 is none
+	HotKeysSample    int           // one of so many; 0 is none
+	AccessLogSample  int
 }
 
 // Listen is where a pool listens.

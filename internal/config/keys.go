@@ -76,7 +76,7 @@ var logFormats = []string{"text", "json"}
 var guarded = []string{"flush_all", "flushall", "flushdb", "swapdb"}
 
 // poolKeys has every key of a pool, in the order of the reference page.
-var poolKeys = concat(addressKeys, placementKeys, connectionKeys, redisKeys, memcachedKeys, failureKeys, limitKeys)
+var poolKeys = concat(addressKeys, placementKeys, connectionKeys, redisKeys, memcachedKeys, failureKeys, limitKeys, watchKeys)
 
 func concat(tables ...[]key[Pool]) (all []key[Pool]) {
 	for _, t := range tables {
@@ -305,6 +305,26 @@ var limitKeys = []key[Pool]{
 		name: "server_queue_limit", kind: "size", fallback: "64mb", since: ofCashew, touches: TouchesRequests, allowed: anyBuffer,
 		help: "Unsent requests to one server connection, large ones not counted; beyond it a request gets an error.",
 		as:   asSize(minBuffer, maxBuffer, func(p *Pool) *int64 { return &p.ServerQueueLimit }),
+	},
+}
+
+var watchKeys = []key[Pool]{
+	{
+		name: "slowlog_threshold", kind: "milliseconds", fallback: "100", since: ofCashew, touches: TouchesRequests, allowed: anyNumber,
+		help: "A request that takes longer, from its arrival to the end of its reply, is kept with its first key in the slow log, which has the " +
+			"last 128. 0 is no slow log.",
+		as: asMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.SlowLogThreshold }),
+	},
+	{
+		name: "hotkeys_sample", kind: "number", fallback: "1000", since: ofCashew, touches: TouchesRequests, allowed: anyNumber,
+		help: "One of so many requests counts for the list of hot and big keys, by its first key. 0 is none.",
+		as:   asNumber(0, maxNumber, func(p *Pool) *int { return &p.HotKeysSample }),
+	},
+	{
+		name: "access_log_sample", kind: "number", fallback: "0", since: ofCashew, touches: TouchesRequests, allowed: anyNumber,
+		help: "One of so many requests to servers is written to the log, with the beginning of its first key. 0 is none, and the only value with which no key is " +
+			"ever in the log.",
+		as: asNumber(0, maxNumber, func(p *Pool) *int { return &p.AccessLogSample }),
 	},
 }
 

@@ -45,6 +45,9 @@ type Observer interface {
 	// first good reply after one. Verdict is the answer to Failed.
 	Failed(pool *topology.Pool, server *topology.Server, f upstream.Failure)
 	Recovered(pool *topology.Pool, server *topology.Server)
+
+	// Access is a request that was picked for the access log.
+	Access(a Access)
 }
 
 // sendLimit is how many bytes Output lends at a time: what one system call may move.
@@ -83,6 +86,8 @@ type Engine struct {
 	heldUntil clock.Instant
 	draining  bool
 	leaving   bool // some pool or server is leaving: see Reload
+	slow      slowLog
+	peeked    [][]byte // scratch of peek
 }
 
 // slot is one place in the connection table: a client, a server connection or nobody.
@@ -103,6 +108,7 @@ type poolState struct {
 	accepted uint32        // clients ever
 	turn     int           // where AnyServer goes on
 	pauses   pauses
+	hot      *hot          // nil until the first sample
 	leavers  []leaver      // servers that the pool has no more
 	by       clock.Instant // of a pool that is leaving: until when
 }

@@ -27,16 +27,17 @@ type mill struct {
 	clients []message.ConnID
 	requests,
 	replies int // per client and round; bytes of the replies
-	batch   []byte
-	length  func(b []byte) int // of the request at the front of b
-	reply   func(request []byte) string
-	servers []*millServer
-	byID    map[message.ConnID]*millServer
-	dialed  []message.ConnID
-	iov     [][]byte
-	scratch []byte
-	learn   bool
-	got     int // bytes that clients got in this round
+	batch    []byte
+	length   func(b []byte) int // of the request at the front of b
+	reply    func(request []byte) string
+	servers  []*millServer
+	byID     map[message.ConnID]*millServer
+	dialed   []message.ConnID
+	iov      [][]byte
+	scratch  []byte
+	learn    bool
+	accesses int
+	got      int // bytes that clients got in this round
 }
 
 type millServer struct {
@@ -59,15 +60,16 @@ func (m *mill) Server(*topology.Pool, *topology.Server, upstream.Event, error)  
 func (m *mill) Client(*topology.Pool, netip.AddrPort, downstream.Event, string) {}
 func (m *mill) Failed(*topology.Pool, *topology.Server, upstream.Failure)       {}
 func (m *mill) Recovered(*topology.Pool, *topology.Server)                      {}
+func (m *mill) Access(engine.Access)                                            { m.accesses++ }
 
 // newMill prepares a workload of Redis: reply answers one request or fragment as a server would.
 func newMill(t testing.TB, clients, requests int, batch []byte, reply func([]byte) string) *mill {
-	return start(t, "config timeout=1s stalled=30s idle=1h", requestLength, clients, requests, batch, reply)
+	return start(t, "config timeout=1s stalled=30s idle=1h slow=100ms hot=1000", requestLength, clients, requests, batch, reply)
 }
 
 // newMemcachedMill is newMill for memcached.
 func newMemcachedMill(t testing.TB, clients, requests int, batch string, reply func([]byte) string) *mill {
-	return start(t, "config memcached miss timeout=1s stalled=30s idle=1h", memcachedLength, clients, requests, []byte(batch), reply)
+	return start(t, "config memcached miss timeout=1s stalled=30s idle=1h slow=100ms hot=1000", memcachedLength, clients, requests, []byte(batch), reply)
 }
 
 func start(t testing.TB, config string, length func([]byte) int, clients, requests int, batch []byte, reply func([]byte) string) *mill {
@@ -86,8 +88,8 @@ func start(t testing.TB, config string, length func([]byte) int, clients, reques
 	m.round()
 	m.learn = false
 	m.replies = m.got
-	for range 3 {
-		m.round() // the pools find their sizes
+	for range 400 {
+		m.round() // the pools find their sizes, and samples their keys
 	}
 	return m
 }

@@ -21,6 +21,7 @@ func (idle) Server(*topology.Pool, *topology.Server, upstream.Event, error)  {}
 func (idle) Client(*topology.Pool, netip.AddrPort, downstream.Event, string) {}
 func (idle) Failed(*topology.Pool, *topology.Server, upstream.Failure)       {}
 func (idle) Recovered(*topology.Pool, *topology.Server)                      {}
+func (idle) Access(Access)                                                   {}
 
 // A server that takes nothing is waited for by those who are there, not by all who ever were.
 func TestWaitersThatHaveGoneAreForgotten(t *testing.T) {

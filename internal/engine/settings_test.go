@@ -87,6 +87,12 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.FlushAll = true
 	case "flushdb":
 		p.FlushDB = true
+	case "slow":
+		p.SlowThreshold = duration(t, v)
+	case "hot":
+		p.HotKeysSample = number(t, v)
+	case "access":
+		p.AccessLogSample = number(t, v)
 	case "first_key":
 		p.FirstKey = true
 	case "auth":

@@ -139,6 +139,12 @@ func (s *stage) Recovered(_ *topology.Pool, server *topology.Server) {
 	s.events = append(s.events, server.Name+" recovered")
 }
 
+// Access implements engine.Observer.
+func (s *stage) Access(a engine.Access) {
+	s.events = append(s.events, fmt.Sprintf("access %s %s %s %q waiting=%v serving=%v %d/%d %s",
+		a.Pool, a.Server, a.Command, a.Key, a.Waiting, a.Serving, a.Request, a.Reply, a.Failure))
+}
+
 func (s *stage) add(p *peer) {
 	s.peers[p.id] = p
 	s.byName[p.name] = p

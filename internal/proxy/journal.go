@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
@@ -35,6 +37,8 @@ type line struct {
 	level  slog.Level
 	client string // "" if none is concerned
 	each   bool   // it is written each time, in its turn: a change of state, of which the last is what counts
+	// access is a line of the access log, which is never summed up.
+	access *engine.Access
 }
 
 type key struct {
@@ -95,6 +99,9 @@ func (j *journal) note(level slog.Level, text string, p *topology.Pool, s *topol
 	}
 	j.put(l)
 }
+
+// Access notes a request that was picked for the access log.
+func (j *journal) Access(a engine.Access) { j.put(line{access: &a}) }
 
 // reasonOf says to an operator what clients get in twemproxy's words.
 func reasonOf(err error) string {
@@ -174,6 +181,10 @@ func (j *journal) take(seen map[key]*repeats, l line) {
 		j.emit(l, 0)
 		return
 	}
+	if l.access != nil {
+		j.emitAccess(l.access)
+		return
+	}
 	if r := seen[l.key]; r != nil {
 		r.count++
 		r.last, r.at = l, clock.System()
@@ -204,6 +215,18 @@ func (j *journal) flush(seen map[key]*repeats, age time.Duration) {
 	if n := j.dropped.Swap(0); n > 0 {
 		j.log.Warn("log lines dropped: too many at once", "count", n)
 	}
+}
+
+// emitAccess writes a line of the access log. It is the only one with a key in it: the pool has asked for that.
+func (j *journal) emitAccess(a *engine.Access) {
+	client, outcome := "", cmp.Or(a.Failure, "ok")
+	if a.Client.IsValid() {
+		client = a.Client.String()
+	}
+	key := strconv.QuoteToASCII(a.Key)
+	j.log.Info("access", "pool", a.Pool, "client", client, "command", strings.ToLower(a.Command), "key", key[1:len(key)-1],
+		"server", a.Server, "waiting", a.Waiting, "serving", a.Serving, "request_bytes", a.Request, "reply_bytes", a.Reply,
+		"outcome", outcome)
 }
 
 func (j *journal) emit(l line, repeated int) {

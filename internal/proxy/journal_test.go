@@ -8,9 +8,11 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
@@ -132,6 +134,24 @@ func TestJournalSumsUpEachInterval(t *testing.T) {
 		}
 	})
 	same(t, got, `level=INFO msg=busy repeated=4`)
+}
+
+// Lines of the access log are each written, with whatever bytes are in a key made harmless.
+func TestJournalWritesAccess(t *testing.T) {
+	a := engine.Access{
+		Pool: "alpha", Server: "one", Client: netip.MustParseAddrPort("127.0.0.1:5"), Command: "GET", Key: "a\n\x00\xffb",
+		Waiting: time.Millisecond, Serving: 2 * time.Millisecond, Request: 20, Reply: 7,
+	}
+	failed := engine.Access{Pool: "alpha", Server: "one", Command: "get", Key: "k", Waiting: time.Second, Request: 5, Failure: "Connection refused"}
+	line := `level=INFO msg=access pool=alpha client=127.0.0.1:5 command=get key=a\n\x00\xffb server=one waiting=1ms serving=2ms ` +
+		`request_bytes=20 reply_bytes=7 outcome=ok`
+	same(t, logged(func(j *journal) {
+		j.Access(a)
+		j.Access(a)
+		j.Access(failed)
+	}), line, line,
+		`level=INFO msg=access pool=alpha client="" command=get key=k server=one waiting=1s serving=0s request_bytes=5 reply_bytes=0 `+
+			`outcome="Connection refused"`)
 }
 
 // What control says is summed up as well, and a line that comes after the end is lost without harm.

@@ -63,28 +63,37 @@ type NameReport struct {
 // tell so.
 const reportWithin = 500 * time.Millisecond
 
+// inquire asks the worker, between two of its turns. It says no if there is no answer in time.
+func inquire[T any](p *Proxy, f func(w *worker, now clock.Instant) T) (answer T, ok bool) {
+	w, answers := p.worker, make(chan T, 1)
+	if w == nil || !w.loop.Post(func(now clock.Instant) { answers <- f(w, now) }) {
+		return answer, false
+	}
+	timer := time.NewTimer(reportWithin)
+	defer timer.Stop()
+	select {
+	case answer = <-answers:
+		return answer, true
+	case <-p.ended:
+	case <-timer.C:
+	}
+	return answer, false
+}
+
 // Report asks the worker for its counters, so that they are of this moment and of one. If it does not
 // answer in time they are those that it published last.
 func (p *Proxy) Report() Report {
-	answer := make(chan Report, 1)
-	w := p.worker
-	if w != nil && w.loop.Post(func(now clock.Instant) {
+	r, ok := inquire(p, func(w *worker, now clock.Instant) Report {
 		w.Gauge()
 		r := p.report((*stats.Block).Copy, (*stats.Latency).Copy)
 		w.describe(now, &r)
-		answer <- r
-	}) {
-		timer := time.NewTimer(reportWithin)
-		defer timer.Stop()
-		select {
-		case r := <-answer:
-			return r
-		case <-p.ended:
-		case <-timer.C:
-		}
+		return r
+	})
+	if ok {
+		return r
 	}
-	r := p.report((*stats.Block).ReadAll, (*stats.Latency).ReadAll)
-	if w != nil {
+	r = p.report((*stats.Block).ReadAll, (*stats.Latency).ReadAll)
+	if w := p.worker; w != nil {
 		r.Workers = []WorkerReport{{Loop: w.loop.Stats(), Lived: clock.System().Sub(w.began)}}
 	}
 	return r

@@ -430,6 +430,16 @@ func (w *world) Server(_ *topology.Pool, s *topology.Server, e upstream.Event, e
 	w.log("server event %s %d %v", s.Name, e, err)
 }
 
+// Access implements engine.Observer: what is told of a request is possible.
+func (w *world) Access(a engine.Access) {
+	w.log("access %+v", a)
+	longest := (w.now - beginning).Sub(0)
+	bad := a.Waiting < 0 || a.Serving < 0 || a.Waiting+a.Serving > longest || a.Command == "" || a.Request <= 0 || a.Done != w.now
+	if bad || a.Failure == "" && a.Reply <= 0 {
+		w.fail("a request in the access log that cannot be: %+v", a)
+	}
+}
+
 func (w *world) Client(_ *topology.Pool, _ netip.AddrPort, e downstream.Event, reason string) {
 	w.log("client event %d %s", e, reason)
 }

@@ -50,6 +50,7 @@ const (
 	PerServerFailures
 	PerServerRequestTimeouts
 	PerServerLateReplies
+	PerServerSlowRequests
 	PerServerDials
 	PerServerConnects
 	PerServerConnections
@@ -115,6 +116,7 @@ var Families = [families]Family{
 	PerServerFailures:        {"cashew_server_connections_lost_total", Count, and(serverLabels, "cause"), "Connections that ended or could not be made, by cause."},
 	PerServerRequestTimeouts: {"cashew_server_request_timeouts_total", Count, serverLabels, "Requests that were not answered in time."},
 	PerServerLateReplies:     {"cashew_server_late_replies_total", Count, serverLabels, "Replies that came after their request had been answered with a timeout."},
+	PerServerSlowRequests:    {"cashew_server_slow_requests_total", Count, serverLabels, "Requests that took longer than slowlog_threshold; those that failed by then are among them."},
 	PerServerDials:           {"cashew_server_dials_total", Count, serverLabels, "Attempts to connect."},
 	PerServerConnects:        {"cashew_server_connects_total", Count, serverLabels, "Connections that became ready."},
 	PerServerConnections:     {"cashew_server_connections", Gauge, serverLabels, "Established connections."},

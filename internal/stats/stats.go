@@ -55,6 +55,7 @@ const (
 	OtherServerRequests // and the other classes, in their order
 	ReadServerRequests
 	WriteServerRequests
+	SlowRequests
 	serverCounters
 )
 
@@ -121,6 +122,7 @@ var ServerTable = [serverCounters]Descriptor{
 	LateReplies:         {"late_replies", "replies that came after their request had been answered with a timeout", PerServerLateReplies, ""},
 	OtherServerRequests: {"other_requests", "those requests that neither only read nor are known to write", PerServerRequests, "other"},
 	ReadServerRequests:  {"read_requests", "those requests with commands that only read", PerServerRequests, "read"},
+	SlowRequests:        {"slow_requests", "requests that took longer than slowlog_threshold", PerServerSlowRequests, ""},
 	WriteServerRequests: {"write_requests", "those requests with commands that may write", PerServerRequests, "write"},
 }
 

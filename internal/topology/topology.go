@@ -149,6 +149,10 @@ type Settings struct {
 	// requests wait for what becomes of the server.
 	FailureLimit int
 
+	SlowThreshold time.Duration // requests that take longer are noted
+	// One of so many requests is sampled for the hot keys and for the access log; 0 is none.
+	HotKeysSample, AccessLogSample int
+
 	FirstKey bool // commands with keys on several servers go to the first key's, unchecked
 
 	Limits

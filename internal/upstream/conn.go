@@ -56,6 +56,10 @@ type Owner interface {
 	Failed(c *Conn, f Failure)
 	Recovered(c *Conn)
 	Settled(c *Conn)
+	// Slow tells of a request that took longer than the pool wants, Sampled of one that was picked. The record is
+	// borrowed, and its client may have gone.
+	Slow(c *Conn, r *Record)
+	Sampled(c *Conn, r *Record, why Sample)
 	// LacksRESP3 says that the server has refused the protocol of the connection's lane.
 	LacksRESP3(c *Conn)
 }
@@ -140,6 +144,7 @@ type Conn struct {
 	largeEnd uint64        // queuedTo behind the last of them
 
 	marks   marks
+	watch   watch
 	fifo    fifo
 	spare   []entry // a second ring, in use while the first is being failed
 	expired uint32  // entries at the front that have timed out: orphans all
@@ -187,6 +192,13 @@ func (c *Conn) Send(now clock.Instant, t message.Ticket, class stats.Class, b []
 			}
 			return err
 		}
+	}
+	number := c.fifo.head + c.fifo.n
+	if c.watch.slow != never && c.fifo.n < notes {
+		c.watch.note(number, b)
+	}
+	if number == c.watch.pick {
+		c.watch.picked(number, b)
 	}
 	size := len(b)
 	c.queuedTo += uint64(size)
@@ -244,6 +256,9 @@ func (c *Conn) largeQueued() int64 {
 
 // Lane is what the connection is for.
 func (c *Conn) Lane() message.Lane { return c.lane }
+
+// Protocol is what the server speaks.
+func (c *Conn) Protocol() topology.Protocol { return c.set.Protocol }
 
 // Ready says that requests travel at once.
 func (c *Conn) Ready() bool { return c.state == ready }
@@ -370,6 +385,7 @@ func (c *Conn) Received(now clock.Instant, b []byte) {
 			continue
 		}
 		n, done, err := c.parser.next(b)
+		c.watch.weigh(c.fifo.head, n)
 		e := c.fifo.at(0)
 		if err != nil || e.end > c.sentTo {
 			c.fail(message.ErrReply)
@@ -404,7 +420,7 @@ func (c *Conn) answerRun(b []byte) int {
 	}
 	first := c.fifo.at(0).ticket
 	size, count := 0, uint32(0)
-	for t := first; count < c.fifo.n; t.Sequence++ {
+	for t, n := first, c.watch.first(c.fifo.head, c.fifo.n); count < n; t.Sequence++ {
 		if e := c.fifo.at(count); e.ticket != t || e.end > c.sentTo {
 			break
 		}
@@ -460,6 +476,7 @@ func (c *Conn) receivedDirect(b []byte) {
 	c.direct = false
 	t := c.fifo.at(0).ticket
 	_, done, err := c.parser.next(b)
+	c.watch.weigh(c.fifo.head, len(b))
 	if err != nil {
 		c.owner.Filled(t, 0, false)
 		c.fail(message.ErrReply)

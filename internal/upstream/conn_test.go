@@ -58,8 +58,16 @@ func (l *log) Wake(_ *Conn, at clock.Instant)  { l.wake = at }
 func (l *log) ServerEvent(*Conn, Event, error) {}
 func (l *log) Failed(_ *Conn, f Failure)       { l.say("failed: %v", f.Err) }
 func (l *log) Recovered(*Conn)                 { l.say("recovered") }
-func (l *log) LacksRESP3(*Conn)                { l.say("lacks RESP3") }
-func (l *log) Settled(*Conn)                   { l.say("settled") }
+func (l *log) Slow(_ *Conn, r *Record) {
+	l.say("slow %d: %q waiting %v, serving %v, %v", r.Ticket.Sequence, r.Head, r.Waiting(), r.Serving(), r.Err)
+}
+
+func (l *log) Sampled(_ *Conn, r *Record, why Sample) {
+	l.say("sample %d for %d: %q waiting %v, serving %v, %d and %d bytes, %v", r.Ticket.Sequence, why, r.Head, r.Waiting(),
+		r.Serving(), r.Request, r.Reply, r.Err)
+}
+func (l *log) LacksRESP3(*Conn) { l.say("lacks RESP3") }
+func (l *log) Settled(*Conn)    { l.say("settled") }
 
 // take returns what was said since the last call.
 func (l *log) take() []string {
@@ -239,7 +247,6 @@ func TestBackOff(t *testing.T) {
 
 // Expire says when it has something to do next, and never the past.
 func TestExpire(t *testing.T) {
-	const ms = clock.Instant(time.Millisecond)
 	c, l, _ := newConn(topology.Settings{Timeout: 100 * time.Millisecond, ConnectTimeout: 30 * time.Millisecond})
 	at := func(now, want clock.Instant) {
 		t.Helper()

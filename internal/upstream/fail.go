@@ -16,6 +16,7 @@ import (
 // before the first of them hears of it, so that whatever they do next finds it in order.
 func (c *Conn) fail(err error) {
 	was, idle, orphans := c.state, c.fifo.n == 0, c.expired
+	c.tellFailed(err)
 	c.state, c.direct = closed, false
 	c.owner.Hangup(c)
 	c.ID = 0
@@ -48,7 +49,7 @@ func (c *Conn) fail(err error) {
 		c.owner.ServerEvent(c, event, err)
 	}
 	failed := c.fifo
-	c.fifo = fifo{ring: c.spare}
+	c.fifo = fifo{ring: c.spare, head: failed.head + failed.n}
 	c.spare = nil
 	for i := range failed.n {
 		if t := failed.at(i).ticket; i < orphans {
@@ -161,6 +162,7 @@ func (c *Conn) expireRequests(now clock.Instant) clock.Instant {
 		if due > now {
 			return min(due, silent)
 		}
+		c.tellUnanswered(c.expired, message.ErrTimeout)
 		c.expired++
 		c.counters.Inc(stats.RequestTimeouts)
 		c.owner.Late(e.ticket)
@@ -258,6 +260,7 @@ const maxRefusal = 4096
 func (c *Conn) Apply(server *topology.Server, set *topology.Settings) {
 	c.Server, c.set = server, set
 	c.parser.configure(set, c.lane)
+	c.watch.configure(set.SlowThreshold, set.HotKeysSample, set.AccessLogSample, c.fifo.head+c.fifo.n)
 	c.makeRoom()
 	if set.ConnectTimeout > 0 && (c.state == dialing || c.state == greeting) {
 		c.owner.Wake(c, c.dialed.Add(set.ConnectTimeout))

@@ -25,10 +25,11 @@ func (a arrival) class() stats.Class { return stats.Class(a & 3) }
 // The classes fit.
 var _ = [4 - stats.Classes]struct{}{}
 
-// fifo holds entries in the order of their requests: a ring that doubles when it is full.
+// fifo holds entries in the order of their requests: a ring that doubles when it is full. An entry's number is how many
+// were before it; it wraps.
 type fifo struct {
 	ring []entry // length is a power of two, or 0
-	head uint32
+	head uint32  // number of the first
 	n    uint32
 }
 
@@ -54,14 +55,14 @@ func (f *fifo) drop(n uint32) {
 func (f *fifo) grow() {
 	ring := make([]entry, max(16, 2*len(f.ring)))
 	for i := range f.n {
-		ring[i] = *f.at(i)
+		ring[(f.head+i)&uint32(len(ring)-1)] = *f.at(i)
 	}
-	f.ring, f.head = ring, 0
+	f.ring = ring
 }
 
 // shrink gives a large ring back when nothing is in it.
 func (f *fifo) shrink() {
 	if f.n == 0 && len(f.ring) > 1024 {
-		f.ring, f.head = nil, 0
+		f.ring = nil
 	}
 }

@@ -1,6 +1,10 @@
 package upstream
 
-import "github.com/cashew-proxy/cashew/internal/clock"
+import (
+	"sort"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+)
 
 // mark tells when the connection's output was handed to the kernel, up to a place in it. All requests that left in
 // one turn share a mark, so that a request itself needs no note of when it was sent.
@@ -16,7 +20,7 @@ type marks struct {
 	n    uint32
 }
 
-// mostMarks bounds them. A request that leaves in more pieces, and those behind it, count as sent a little earlier
+// mostMarks bounds them. Of a request that leaves in more pieces, and of those behind it, some count as sent a little later
 // than they were.
 const mostMarks = 1 << 10
 
@@ -26,7 +30,7 @@ func (m *marks) at(i uint32) *mark { return &m.ring[(m.head+i)&uint32(len(m.ring
 func (m *marks) add(x mark) {
 	if m.n > 0 {
 		if last := m.at(m.n - 1); last.at == x.at || m.n == mostMarks {
-			last.to = x.to
+			*last = x
 			return
 		}
 	}
@@ -51,10 +55,17 @@ func (m *marks) covering(end uint64) mark {
 	return *m.at(0)
 }
 
+// find is covering, but no mark is gone then.
+func (m *marks) find(end uint64) mark {
+	i := sort.Search(int(m.n), func(i int) bool { return m.at(uint32(i)).to >= end })
+	return *m.at(uint32(i))
+}
+
 // reset forgets all marks.
 func (m *marks) reset() { m.head, m.n = 0, 0 }
 
-// measure counts the first n entries, which have been answered, in the server's histograms.
+// measure counts the first n entries, which have been answered, in the server's histograms, and tells of those that
+// were slow. Only one that is measured alone may have been picked.
 func (c *Conn) measure(n uint32) {
 	for i := uint32(0); i < n; {
 		e := c.fifo.at(i)
@@ -66,7 +77,13 @@ func (c *Conn) measure(n uint32) {
 			}
 			k++
 		}
-		c.counters.Latency.Observe(e.arrived.class(), m.at.Sub(e.arrived.at()), c.now.Sub(m.at), uint64(k-i))
+		at := e.arrived.at()
+		c.counters.Latency.Observe(e.arrived.class(), m.at.Sub(at), c.now.Sub(m.at), uint64(k-i))
+		if c.now.Sub(at) >= c.watch.slow || n == 1 && c.watch.picks(c.fifo.head) {
+			for ; i < k; i++ {
+				c.tell(i, m.at, nil)
+			}
+		}
 		i = k
 	}
 }

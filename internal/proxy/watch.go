@@ -1,0 +1,49 @@
+package proxy
+
+import (
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/engine"
+)
+
+// SlowEntry is a request that took longer than its pool's slowlog_threshold.
+type SlowEntry struct {
+	Ago          time.Duration // since its reply had come, or it had failed
+	Pool, Server string
+	Client       string // "" if it has gone, or is of a unix socket
+	Command      string // "" if it is not known: only the oldest requests in flight are remembered
+	Key          string // the first key, cut to 64 bytes; any bytes
+	Waiting      time.Duration
+	Serving      time.Duration
+	Failure      string // why it had no reply, or none in time; "" if it had one
+}
+
+// Slow returns the last slow requests, the latest first: none if the worker does not answer.
+func (p *Proxy) Slow() []SlowEntry {
+	all, _ := inquire(p, func(w *worker, now clock.Instant) (all []SlowEntry) {
+		for _, a := range w.Engine.Slow() {
+			e := SlowEntry{
+				Ago: now.Sub(a.Done), Pool: a.Pool, Server: a.Server, Command: a.Command, Key: a.Key,
+				Waiting: a.Waiting, Serving: a.Serving, Failure: a.Failure,
+			}
+			if a.Client.IsValid() {
+				e.Client = a.Client.String()
+			}
+			all = append(all, e)
+		}
+		return all
+	})
+	return all
+}
+
+// Hot returns what samples say of the keys of a pool: nothing if there is no such pool, or the worker does not answer.
+func (p *Proxy) Hot(pool string) engine.Hot {
+	h, _ := inquire(p, func(w *worker, now clock.Instant) engine.Hot {
+		if of := w.snapshot.Pool(pool); of != nil {
+			return w.Engine.Hot(now, of.Index)
+		}
+		return engine.Hot{}
+	})
+	return h
+}
