@@ -43,7 +43,7 @@ demo: build ## build, then run cashew in front of servers of its own
 	bin/cashew demo
 
 peers:
-	@scripts/peers.sh redis-server memcached memccapable nutcracker curl
+	@scripts/peers.sh redis-server memcached memccapable nutcracker curl promtool
 
 test: peers ## install missing peers, then run every test
 	go test -shuffle=on -timeout 5m ./...

@@ -25,7 +25,7 @@ put() { install -D -m "$1" "$2" "$stage$3"; }
 put 755 "$binary" /usr/bin/cashew
 put 644 packaging/cashew.service /usr/lib/systemd/system/cashew.service
 put 640 packaging/cashew.yml /etc/cashew/cashew.yml
-for example in examples/*; do # one of them is a password that another names
+for example in $(find examples -type f); do # one of them is a password that another names
 	put 644 "$example" "/usr/share/doc/cashew/$example"
 done
 put 644 docs/cashew.schema.json /usr/share/cashew/cashew.schema.json

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing of the named programs with the system's package manager: peers.sh PROGRAM…
-# Knows redis-server, redis-benchmark, memcached, memccapable, nutcracker, cc, make and curl. deb:NAME is the
+# Knows redis-server, redis-benchmark, memcached, memccapable, nutcracker, promtool, cc, make and curl. deb:NAME is the
 # package NAME of Debian, which has no program by which one could see that it is there.
 #
 # No service is left running that was not running before: on Debian a temporary policy-rc.d forbids
@@ -10,7 +10,7 @@
 # and all the others are still worth running.
 set -euo pipefail
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
-services="redis redis-server valkey valkey-server memcached nutcracker twemproxy"
+services="redis redis-server valkey valkey-server memcached nutcracker twemproxy prometheus prometheus-node-exporter"
 policy=/usr/sbin/policy-rc.d
 mark="cashew's scripts/peers.sh: no service starts while it installs packages"
 
@@ -24,6 +24,7 @@ candidates() {
 	*:memcached) echo memcached ;;
 	*:memccapable) echo libmemcached-tools libmemcached-awesome-tools libmemcached-awesome libmemcached ;;
 	*:nutcracker) echo nutcracker twemproxy ;;
+	*:promtool) echo prometheus golang-github-prometheus prometheus2 ;;
 	apk:cc) echo build-base ;;
 	apt-get:cc) echo build-essential ;;
 	brew:cc) echo llvm ;;
