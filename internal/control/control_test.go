@@ -42,6 +42,7 @@ func (n *notebook) Verdict(topology.ServerID)            { n.note(func() { n.ver
 func (n *notebook) CountEjection(_, _ int, at time.Time) { n.note(func() { n.counted++ }) }
 func (n *notebook) CountSpared(int, int)                 { n.note(func() { n.spared++ }) }
 func (n *notebook) CountProbe(_, _ int, ok bool)         { n.note(func() { n.probes[n.index(ok)]++ }) }
+
 func (n *notebook) index(ok bool) int {
 	if ok {
 		return 1

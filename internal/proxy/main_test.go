@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const limit = 20 * time.Second
 
 // snapshot has one pool for each list of servers, on ports that the kernel gives.
-func snapshot(t *testing.T, pools ...[]string) *topology.Snapshot {
+func snapshot(t testing.TB, pools ...[]string) *topology.Snapshot {
 	t.Helper()
 	hash, ok := hashkit.ByName("fnv1a_32")
 	if !ok {
@@ -52,7 +52,7 @@ func snapshot(t *testing.T, pools ...[]string) *topology.Snapshot {
 }
 
 // start runs a proxy until the test ends.
-func start(t *testing.T, s *topology.Snapshot, log *slog.Logger) *Proxy {
+func start(t testing.TB, s *topology.Snapshot, log *slog.Logger) *Proxy {
 	t.Helper()
 	p := New(s, log)
 	if err := p.Start(); err != nil {

@@ -87,7 +87,9 @@ func (l *Latency) Copy() *Latencies {
 		for p := range l.local[c] {
 			h, public := &l.local[c][p], &l.public[c][p]
 			for i, n := range h.Counts {
-				public[i].Store(n)
+				if public[i].Load() != n { // as in Publish
+					public[i].Store(n)
+				}
 			}
 			public[Buckets].Store(h.Sum)
 		}
