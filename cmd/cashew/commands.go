@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +15,24 @@ import (
 
 // commands are the words that may follow "cashew"; each is made by a function of this list.
 var commands = []func() *cobra.Command{
+	completionCommand,
 	demoCommand,
 	diffCommand,
 	explainCommand,
 	ringCommand,
 	versionCommand,
+
+	clientsCommand,
+	configCommand,
+	drainCommand,
+	ejectCommand,
+	eventsCommand,
+	logLevelCommand,
+	pauseCommand,
+	readmitCommand,
+	reloadCommand,
+	resumeCommand,
+	statusCommand,
 }
 
 // runCommand runs the command that the first word names. It returns the exit code.
@@ -31,7 +45,7 @@ func runCommand(args []string, stdout, stderr io.Writer) int {
 	if args[0] == "help" && len(args) > 1 {
 		wanted = args[1:] // cobra calls an unknown one a success
 	}
-	if c, _, err := root.Find(wanted); err != nil || c == root {
+	if c, _, err := root.Find(wanted); (err != nil || c == root) && !isCompletion(wanted[0]) {
 		fmt.Fprintf(stderr, "cashew: no command %q%s; \"cashew help\" lists the commands, and flags begin with a dash\n",
 			wanted[0], meant(root.SuggestionsFor(wanted[0])))
 		return 1
@@ -44,7 +58,7 @@ func runCommand(args []string, stdout, stderr io.Writer) int {
 		return 1 // all is said
 	}
 	complain(stderr, "cashew", err)
-	if c.Name() == "diff" {
+	if c.Name() == "diff" || c.GroupID == runningGroup && errors.Is(err, errUsage) {
 		return 2
 	}
 	return 1
@@ -64,7 +78,7 @@ func between(atLeast, atMost int) cobra.PositionalArgs {
 		if len(args) >= atLeast && (atMost < 0 || len(args) <= atMost) {
 			return nil
 		}
-		return fmt.Errorf("wrong number of words; usage: %s", c.UseLine())
+		return usageError{fmt.Errorf("wrong number of words; usage: %s", c.UseLine())}
 	}
 }
 
@@ -86,11 +100,15 @@ func newRoot() *cobra.Command {
 		SuggestionsMinimumDistance: 2,
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddGroup(&cobra.Group{ID: plainGroup, Title: "Commands:"}, &cobra.Group{ID: runningGroup, Title: "Commands for a running process:"})
 	for _, make := range commands {
 		c := make()
 		c.DisableFlagsInUseLine = true
+		c.GroupID = cmp.Or(c.GroupID, plainGroup)
 		root.AddCommand(c)
 	}
+	root.SetHelpCommandGroupID(plainGroup)
 	root.InitDefaultHelpCmd()
 	return root
 }

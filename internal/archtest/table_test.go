@@ -45,6 +45,7 @@ var rooms = []room{
 	{"admin", controlRoom},
 	{"daemon", controlRoom},
 	{"demo", controlRoom},
+	{"console", controlRoom},
 	{"cmd", controlRoom},
 	{"servertest", fakeRoom},
 	{"redistest", fakeRoom},

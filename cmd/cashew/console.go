@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cashew-proxy/cashew/internal/admin"
+	"github.com/cashew-proxy/cashew/internal/console"
+	"github.com/cashew-proxy/cashew/internal/control"
+	"github.com/cashew-proxy/cashew/internal/daemon"
+)
+
+func statusCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "status [--json]",
+		Short:   "Show the running process, its pools and their servers",
+		Example: "  cashew status\n  cashew status --admin /run/cashew/admin.sock --json",
+		Args:    between(0, 0),
+	}
+	t := targetFlags(c).jsonFlag(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return exchange(cmd, t, http.MethodGet, console.StatusPath, nil, func(s *admin.Status) error {
+			return console.WriteStatus(cmd.OutOrStdout(), s)
+		})
+	}
+	return c
+}
+
+func clientsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "clients [--limit N] [--json] [POOL]",
+		Short:   "List the clients of a pool, or of all",
+		Example: "  cashew clients alpha",
+		Args:    between(0, 1),
+	}
+	t := targetFlags(c).jsonFlag(c)
+	limit := c.Flags().Int("limit", 0, "the most that are listed (default: the process decides)")
+	c.ValidArgsFunction = completeNames(t, false)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		pool := ""
+		if len(args) == 1 {
+			pool = args[0]
+		}
+		return exchange(cmd, t, http.MethodGet, console.ClientsPath(pool, *limit), nil, func(list []admin.Client) error {
+			return console.WriteClients(cmd.OutOrStdout(), list)
+		})
+	}
+	return c
+}
+
+func ejectCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "eject POOL SERVER",
+		Short: "Take a server out of its pool until it is readmitted",
+		Long: "Take a server out of its pool until it is readmitted. What becomes of its keys is what on_eject says. Unlike a\n" +
+			"server that has failed it is not probed, and does not return by itself.",
+		Example: "  cashew eject alpha server1",
+		Args:    between(2, 2),
+	}
+	t := targetFlags(c).jsonFlag(c)
+	c.ValidArgsFunction = completeNames(t, true)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		return order(cmd, t, http.MethodPost, console.ServerPath(args[0], args[1], "eject"), nil,
+			"%s is out of pool %s until it is readmitted", console.Name(args[1]), console.Name(args[0]))
+	}
+	return c
+}
+
+func readmitCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "readmit POOL SERVER",
+		Short:   "Let a server back into its pool",
+		Long:    "Let a server back into its pool, one that was ejected by hand or because it failed. It is not probed before.",
+		Example: "  cashew readmit alpha server1",
+		Args:    between(2, 2),
+	}
+	t := targetFlags(c).jsonFlag(c)
+	c.ValidArgsFunction = completeNames(t, true)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		return order(cmd, t, http.MethodPost, console.ServerPath(args[0], args[1], "readmit"), nil,
+			"%s is back in pool %s", console.Name(args[1]), console.Name(args[0]))
+	}
+	return c
+}
+
+// longestPause is the API's.
+const longestPause = time.Hour
+
+func pauseCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "pause [--for TIME] [--writes] POOL",
+		Short: "Have the requests of a pool wait",
+		Long: "Have the requests of a pool wait, until the time is over or the pool is resumed: clients see no error, only a\n" +
+			"slow answer, while one of their servers is restarted, for instance.",
+		Example: "  cashew pause alpha --for 10s --writes",
+		Args:    between(1, 1),
+	}
+	t := targetFlags(c).jsonFlag(c)
+	length := c.Flags().Duration("for", 30*time.Second, "how long at most: 1ms to 1h")
+	writes := c.Flags().Bool("writes", false, "only requests that may change data")
+	c.ValidArgsFunction = completeNames(t, false)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if *length < time.Millisecond || *length > longestPause {
+			return usageError{fmt.Errorf("a pause of %v is not possible; it takes 1ms to 1h", *length)}
+		}
+		what := "requests"
+		if *writes {
+			what = "writes"
+		}
+		return order(cmd, t, http.MethodPost, console.PoolPath(args[0], "pause"),
+			admin.Pause{Milliseconds: length.Milliseconds(), WritesOnly: *writes},
+			"%s of pool %s wait for %v, or until it is resumed", what, console.Name(args[0]), *length)
+	}
+	return c
+}
+
+func resumeCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "resume POOL",
+		Short:   "End the pause of a pool",
+		Example: "  cashew resume alpha",
+		Args:    between(1, 1),
+	}
+	t := targetFlags(c).jsonFlag(c)
+	c.ValidArgsFunction = completeNames(t, false)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		return order(cmd, t, http.MethodPost, console.PoolPath(args[0], "resume"), nil, "pool %s goes on", console.Name(args[0]))
+	}
+	return c
+}
+
+func drainCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "drain",
+		Short: "Have the process end as soon as clients have what they asked for",
+		Long: "Have the process end, as SIGTERM does: nobody new is accepted, and clients get what they have asked for, within\n" +
+			"shutdown_timeout.",
+		Args: between(0, 0),
+	}
+	t := targetFlags(c).jsonFlag(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return order(cmd, t, http.MethodPost, "/api/drain", nil, "draining")
+	}
+	return c
+}
+
+func reloadCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "reload [--dry-run] [--json]",
+		Short: "Have the process read its configuration again, and tell what changes",
+		Long: "Have the process read its configuration again, and tell what changes, which keys move, and what needs a restart.\n" +
+			"If anything is wrong with the file nothing changes, and all mistakes are told.",
+		Example: "  cashew reload --dry-run",
+		Args:    between(0, 0),
+	}
+	t := targetFlags(c).jsonFlag(c)
+	dry := c.Flags().Bool("dry-run", false, "change nothing, only tell")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return exchange(cmd, t, http.MethodPost, "/api/reload", admin.ReloadRequest{DryRun: *dry}, func(d control.Differences) error {
+			return d.Write(cmd.OutOrStdout())
+		})
+	}
+	return c
+}
+
+func logLevelCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "log-level N",
+		Short:   "Change what the process logs, as -v does",
+		Example: "  cashew log-level 4",
+		Args:    between(1, 1),
+	}
+	t := targetFlags(c).jsonFlag(c)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		n, err := strconv.Atoi(args[0])
+		if err != nil || n < 0 || n > daemon.MaxVerbosity {
+			return usageError{fmt.Errorf("%q is no level; they are 0 to %d, and 5 is the usual one", args[0], daemon.MaxVerbosity)}
+		}
+		return order(cmd, t, http.MethodPut, "/api/log-level", admin.Level{Level: n}, "the level is %d", n)
+	}
+	return c
+}
+
+func configCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "config",
+		Short:   "Print the configuration that is in force, without passwords",
+		Example: "  cashew config",
+		Args:    between(0, 0),
+	}
+	t := targetFlags(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := t.client()
+		if err != nil {
+			return err
+		}
+		b, err := client.Do(cmd.Context(), http.MethodGet, "/api/config", nil)
+		if err == nil {
+			_, err = cmd.OutOrStdout().Write(b)
+		}
+		return err
+	}
+	return c
+}
+
+func eventsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "events [-f] [-n N] [--json]",
+		Short:   "Show what has happened lately, or follow it",
+		Example: "  cashew events -n 50\n  cashew events -f",
+		Args:    between(0, 0),
+	}
+	t := targetFlags(c).jsonFlag(c)
+	follow := c.Flags().BoolP("follow", "f", false, "go on with what happens from then on, until Ctrl-C")
+	number := c.Flags().IntP("number", "n", 20, "how many of the past")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := t.client()
+		if err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		write := func(list []admin.Event) error { return console.WriteEvents(cmd.OutOrStdout(), list) }
+		if t.json {
+			write = func(list []admin.Event) error { return writeEvents(cmd.OutOrStdout(), list, *follow) }
+		}
+		list, err := client.Events(ctx, 0, 0)
+		if err != nil {
+			return err
+		}
+		after := uint64(0)
+		if len(list) > 0 {
+			after = list[len(list)-1].Number
+		}
+		if err := write(list[max(0, len(list)-max(*number, 0)):]); err != nil || !*follow {
+			return err
+		}
+		err = client.Follow(ctx, after, write, func(trouble error) { complain(cmd.ErrOrStderr(), "cashew", trouble) })
+		if errors.Is(err, context.Canceled) {
+			return nil // Ctrl-C is how one leaves
+		}
+		return err
+	}
+	return c
+}
+
+// writeEvents writes JSON: all in one, or each by itself on a line if there are more to come.
+func writeEvents(w io.Writer, list []admin.Event, follow bool) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	if !follow {
+		e.SetIndent("", "  ")
+		return e.Encode(append([]admin.Event{}, list...))
+	}
+	for _, one := range list {
+		if err := e.Encode(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+// Package console shows and steers a running process from a terminal: it is the other end of the admin API.
+//
+// A Client asks, Write… and Screen turn answers into text for people, and Top is the only part that knows a terminal.
+// Names, events and whatever else others have chosen are made printable before they reach one.
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/cashew-proxy/cashew/internal/admin"
+)
+
+// patience is how long an answer may take, and maxAnswer how long it may be: a thousand servers take about a
+// megabyte.
+const (
+	patience  = 30 * time.Second
+	maxAnswer = 64 << 20
+)
+
+// Client asks the admin API of one process. Any goroutine may use it.
+type Client struct {
+	address string // as people write it
+	base    string
+	token   string
+	http    http.Client
+}
+
+// NewClient returns a client for host:port or the path of a unix socket. Nothing is connected yet; an empty token
+// is none.
+func NewClient(address, token string) (*Client, error) {
+	c := &Client{address: address, token: token, base: "http://" + address}
+	transport := &http.Transport{} // no proxy: the environment's is for other hosts than this one
+	switch _, port, err := net.SplitHostPort(address); {
+	case strings.HasPrefix(address, "/"):
+		c.base = "http://localhost"
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", address)
+		}
+	case err != nil || port == "":
+		return nil, fmt.Errorf("%q is no address of an admin port: it is host:port, or the path of a socket", address)
+	}
+	c.http.Transport = transport
+	// A redirection would take the token elsewhere.
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c, nil
+}
+
+// Status is the process as it is.
+func (c *Client) Status(ctx context.Context) (*admin.Status, error) {
+	s := new(admin.Status)
+	return s, c.Ask(ctx, s, StatusPath)
+}
+
+// Events are those after a number, the oldest first. If there is none yet, one is waited for as long as wait.
+func (c *Client) Events(ctx context.Context, after uint64, wait time.Duration) (list []admin.Event, err error) {
+	return list, c.Ask(ctx, &list, EventsPath(after, wait))
+}
+
+// StatusPath is where the process tells of itself.
+const StatusPath = "/api/status"
+
+// EventsPath is where the events are: see Events.
+func EventsPath(after uint64, wait time.Duration) string {
+	q := url.Values{}
+	if after > 0 {
+		q.Set("after", strconv.FormatUint(after, 10))
+	}
+	if wait > 0 {
+		q.Set("wait", strconv.FormatInt(wait.Milliseconds(), 10))
+	}
+	return withQuery("/api/events", q)
+}
+
+// ClientsPath is where the clients of a pool are, or of all pools if it is empty. A limit of 0 leaves it to the process.
+func ClientsPath(pool string, limit int) string {
+	q := url.Values{}
+	if pool != "" {
+		q.Set("pool", pool)
+	}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	return withQuery("/api/clients", q)
+}
+
+// PoolPath is where something is done to a pool, ServerPath to a server of it. Names may be anything.
+func PoolPath(pool, what string) string {
+	return "/api/pools/" + segment(pool) + "/" + what
+}
+
+// ServerPath is where something is done to a server.
+func ServerPath(pool, server, what string) string {
+	return PoolPath(pool, "servers/"+segment(server)+"/"+what)
+}
+
+// segment is a name as one segment of a path. Dots alone would be taken for directories.
+func segment(name string) string {
+	if name == "." || name == ".." {
+		return strings.ReplaceAll(name, ".", "%2E")
+	}
+	return url.PathEscape(name)
+}
+
+func withQuery(path string, q url.Values) string {
+	if len(q) > 0 {
+		path += "?" + q.Encode()
+	}
+	return path
+}
+
+// Ask gets the JSON at a path.
+func (c *Client) Ask(ctx context.Context, answer any, path string) error {
+	b, err := c.Do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	return c.Read(b, answer)
+}
+
+// Read reads what Do has returned.
+func (c *Client) Read(b []byte, answer any) error {
+	if err := json.Unmarshal(b, answer); err != nil {
+		return fmt.Errorf("what answers at %s is not cashew's admin port, or of another version: %w", c.address, err)
+	}
+	return nil
+}
+
+// Do does a request, with a body as JSON if there is one, and returns what comes back. An answer that is no success
+// is an error with the words of the process.
+func (c *Client) Do(ctx context.Context, method, path string, body any) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var content io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		content = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, content)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return nil, c.refused(resp.StatusCode, b)
+	}
+	return b, nil
+}
+
+// unreachable says what can be done about a process that does not answer.
+func (c *Client) unreachable(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s does not answer within %v", c.address, patience)
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("nothing listens at %s: is cashew running, and with this \"admin:\" in its configuration? "+
+			"Another place is named with --admin, or with -c and the configuration", c.address)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the socket %s is not for this user: %w", c.address, err)
+	}
+	return fmt.Errorf("%s: %w", c.address, err)
+}
+
+func (c *Client) refused(code int, body []byte) error {
+	var e admin.Error
+	if json.Unmarshal(body, &e) != nil || e.Error == "" {
+		return fmt.Errorf("what answers at %s is not cashew's admin port: it says %d %s", c.address, code, http.StatusText(code))
+	}
+	if code == http.StatusUnauthorized {
+		e.Error += ": the token is taken from --token-file, or with -c from the configuration"
+	}
+	return errors.New(e.Error)
+}
