@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // checkProtocol checks the keys that concern one protocol only, and each other.
 func (l *loader) checkProtocol(p *Pool, given places) {
@@ -66,7 +69,8 @@ func (l *loader) warnPool(p *Pool, given places) {
 		l.warn(given["client_connections"], p.Name+".client_connections",
 			"no effect under this name, as in twemproxy; under the name cashew it is enforced")
 	}
-	if at, ok := given["allow_commands"]; ok && p.Redis && len(p.Servers) > 1 {
+	emptying := func(name string) bool { return name != ownCommand }
+	if at, ok := given["allow_commands"]; ok && p.Redis && len(p.Servers) > 1 && slices.ContainsFunc(p.AllowCommands, emptying) {
 		l.warn(at, p.Name+".allow_commands", "no effect yet in a Redis pool of several servers")
 	}
 	if at, ok := given["eject_limit"]; ok && p.AutoEjectHosts && p.EjectLimit*len(p.Servers) < 100 {

@@ -72,8 +72,11 @@ const (
 
 var logFormats = []string{"text", "json"}
 
-// guarded are the commands that a pool has to allow.
-var guarded = []string{"flush_all", "flushall", "flushdb", "swapdb"}
+// guarded are the commands that a pool has to allow: memcached's first, then Redis', and the proxy's own.
+var guarded = []string{"flush_all", "flushall", "flushdb", "swapdb", ownCommand}
+
+// ownCommand is the proxy's own command, which tells clients of the pool and its servers.
+const ownCommand = "proxy"
 
 // poolKeys has every key of a pool, in the order of the reference page.
 var poolKeys = concat(addressKeys, placementKeys, connectionKeys, redisKeys, memcachedKeys, failureKeys, limitKeys, watchKeys)
@@ -232,9 +235,10 @@ var memcachedKeys = []key[Pool]{
 	},
 	{
 		name: "allow_commands", kind: "list of names", list: true, since: ofCashew, touches: TouchesRequests,
-		allowed: "`flush_all` with `redis: false`; `flushall`, `flushdb`, `swapdb` with `redis: true`",
-		help:    "Commands that are refused unless they are named here. `flush_all` goes to every server of the pool; the others are served in pools of one server.",
-		as:      asAllowCommands,
+		allowed: "`flush_all` with `redis: false`; `flushall`, `flushdb`, `swapdb`, `proxy` with `redis: true`",
+		help: "Commands that are refused unless they are named here. `flush_all` goes to every server of the pool; `flushall`, `flushdb` and " +
+			"`swapdb` are served in pools of one server; `proxy` is [cashew's own](operations.md#console), which tells clients of the pool and its servers.",
+		as: asAllowCommands,
 	},
 }
 

@@ -98,6 +98,7 @@ func settings(c *config.Pool) topology.Settings {
 		FlushAll:          slices.Contains(c.AllowCommands, "flush_all") || slices.Contains(c.AllowCommands, "flushall"),
 		FlushDB:           slices.Contains(c.AllowCommands, "flushdb"),
 		SwapDB:            slices.Contains(c.AllowCommands, "swapdb"),
+		OwnCommand:        slices.Contains(c.AllowCommands, "proxy"),
 		Limits: topology.Limits{
 			RequestBytes:  c.RequestSizeLimit,
 			Arguments:     c.RequestArgumentsLimit,

@@ -145,7 +145,7 @@ p:
   slowlog_threshold: 15
   hotkeys_sample: 16
   access_log_sample: 17
-  allow_commands: [flushdb, swapdb]
+  allow_commands: [flushdb, swapdb, proxy]
   servers: ["::1:6379:2 one"]
 `)
 	s := Build(c.WithClientLimit(99), 17)
@@ -156,7 +156,7 @@ p:
 		Protocol: topology.Redis,
 		Timeout:  1 * time.Millisecond, ConnectTimeout: 2 * time.Millisecond, ClientIdleTimeout: 3 * time.Millisecond,
 		ClientConnections: 5, ServerConnections: 6, Preconnect: true, ClientKeepAlive: true, FailureLimit: 2,
-		Auth: "secret", User: "worker", Database: 7, Databases: 20, FirstKey: true, FlushDB: true, SwapDB: true,
+		Auth: "secret", User: "worker", Database: 7, Databases: 20, FirstKey: true, FlushDB: true, SwapDB: true, OwnCommand: true,
 		SlowThreshold: 15 * time.Millisecond, HotKeysSample: 16, AccessLogSample: 17,
 		Limits: topology.Limits{
 			RequestBytes: 8 << 10, Arguments: 9, InlineBytes: 10 << 10, Nesting: 11,

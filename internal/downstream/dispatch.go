@@ -123,6 +123,9 @@ func (s *Session) serve(r *request) {
 			s.end()
 			return
 		}
+		if s.ownCommand(r) {
+			return
+		}
 		s.refuse(command.AppendUnknown(d.scratch[:0], argc, r.arg))
 		return
 	}

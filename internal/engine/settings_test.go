@@ -93,6 +93,8 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.HotKeysSample = number(t, v)
 	case "access":
 		p.AccessLogSample = number(t, v)
+	case "proxy":
+		p.OwnCommand = true
 	case "first_key":
 		p.FirstKey = true
 	case "auth":

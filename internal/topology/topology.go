@@ -144,6 +144,8 @@ type Settings struct {
 	FlushAll bool // flush_all of memcached, FLUSHALL of Redis
 	FlushDB  bool
 	SwapDB   bool
+	// OwnCommand has PROXY answered, which tells clients of the pool and its servers.
+	OwnCommand bool
 
 	// FailureLimit is how many failures in a row eject a server; 0 is no ejection. It has failures reported, and
 	// requests wait for what becomes of the server.
