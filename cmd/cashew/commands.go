@@ -33,6 +33,7 @@ var commands = []func() *cobra.Command{
 	reloadCommand,
 	resumeCommand,
 	statusCommand,
+	topCommand,
 }
 
 // runCommand runs the command that the first word names. It returns the exit code.

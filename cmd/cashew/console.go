@@ -48,13 +48,22 @@ func clientsCommand() *cobra.Command {
 	limit := c.Flags().Int("limit", 0, "the most that are listed (default: the process decides)")
 	c.ValidArgsFunction = completeNames(t, false)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := t.client()
+		if err != nil {
+			return err
+		}
 		pool := ""
 		if len(args) == 1 {
 			pool = args[0]
 		}
-		return exchange(cmd, t, http.MethodGet, console.ClientsPath(pool, *limit), nil, func(list []admin.Client) error {
-			return console.WriteClients(cmd.OutOrStdout(), list)
-		})
+		list, err := client.Clients(cmd.Context(), pool, *limit)
+		switch {
+		case err != nil:
+			return err
+		case t.json:
+			return encode(cmd.OutOrStdout(), list)
+		}
+		return console.WriteClients(cmd.OutOrStdout(), list)
 	}
 	return c
 }
@@ -225,6 +234,9 @@ func eventsCommand() *cobra.Command {
 	follow := c.Flags().BoolP("follow", "f", false, "go on with what happens from then on, until Ctrl-C")
 	number := c.Flags().IntP("number", "n", 20, "how many of the past")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *number < 0 || *number > mostEvents || *number == 0 && !*follow {
+			return usageError{fmt.Errorf("-n is 1 to %d, and with -f it may be 0", mostEvents)}
+		}
 		client, err := t.client()
 		if err != nil {
 			return err
@@ -235,7 +247,7 @@ func eventsCommand() *cobra.Command {
 		if t.json {
 			write = func(list []admin.Event) error { return writeEvents(cmd.OutOrStdout(), list, *follow) }
 		}
-		list, err := client.Events(ctx, 0, 0)
+		list, err := client.Latest(ctx, max(*number, 1))
 		if err != nil {
 			return err
 		}
@@ -243,7 +255,10 @@ func eventsCommand() *cobra.Command {
 		if len(list) > 0 {
 			after = list[len(list)-1].Number
 		}
-		if err := write(list[max(0, len(list)-max(*number, 0)):]); err != nil || !*follow {
+		if *number == 0 {
+			list = nil
+		}
+		if err := write(list); err != nil || !*follow {
 			return err
 		}
 		err = client.Follow(ctx, after, write, func(trouble error) { complain(cmd.ErrOrStderr(), "cashew", trouble) })
@@ -255,14 +270,16 @@ func eventsCommand() *cobra.Command {
 	return c
 }
 
+// mostEvents is how many the process keeps.
+const mostEvents = 1000
+
 // writeEvents writes JSON: all in one, or each by itself on a line if there are more to come.
 func writeEvents(w io.Writer, list []admin.Event, follow bool) error {
+	if !follow {
+		return encode(w, list)
+	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	if !follow {
-		e.SetIndent("", "  ")
-		return e.Encode(append([]admin.Event{}, list...))
-	}
 	for _, one := range list {
 		if err := e.Encode(one); err != nil {
 			return err

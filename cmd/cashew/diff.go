@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -32,10 +31,7 @@ func diffCommand() *cobra.Command {
 		}
 		d := control.Compare(old, new)
 		if *asJSON {
-			e := json.NewEncoder(cmd.OutOrStdout())
-			e.SetEscapeHTML(false)
-			e.SetIndent("", "  ")
-			err = e.Encode(d)
+			err = encode(cmd.OutOrStdout(), d)
 		} else {
 			err = d.Write(cmd.OutOrStdout())
 		}

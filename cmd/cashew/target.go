@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -112,10 +113,15 @@ func writeJSON(cmd *cobra.Command, b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	e := json.NewEncoder(cmd.OutOrStdout())
+	return encode(cmd.OutOrStdout(), json.RawMessage(b))
+}
+
+// encode writes JSON with indents.
+func encode(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(json.RawMessage(b))
+	return e.Encode(v)
 }
 
 // order has the process do something, and says what was done.

@@ -84,6 +84,7 @@ var libraries = map[string][]string{
 	"pgregory.net/rapid":                  {inTests},
 	"go.uber.org/goleak":                  {inTests},
 	"github.com/google/go-cmp":            {inTests},
+	"charm.land/bubbletea/v2":             {"console"},
 
 	"github.com/santhosh-tekuri/jsonschema/v6": {inTests},
 	"github.com/getkin/kin-openapi":            {inTests},

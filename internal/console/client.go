@@ -65,37 +65,52 @@ func (c *Client) Status(ctx context.Context) (*admin.Status, error) {
 	return s, c.Ask(ctx, s, StatusPath)
 }
 
-// Events are those after a number, the oldest first. If there is none yet, one is waited for as long as wait.
+// Latest are the last events, as many as a number at most, and the oldest first.
+func (c *Client) Latest(ctx context.Context, number int) (list []admin.Event, err error) {
+	q := url.Values{"limit": {strconv.Itoa(number)}}
+	return list, c.Ask(ctx, &list, withQuery("/api/events", q))
+}
+
+// Events are those after a number, the oldest first, and not more than a hundred. If there is none yet, one is waited
+// for as long as wait, in whole seconds.
 func (c *Client) Events(ctx context.Context, after uint64, wait time.Duration) (list []admin.Event, err error) {
-	return list, c.Ask(ctx, &list, EventsPath(after, wait))
+	q := url.Values{"after": {strconv.FormatUint(after, 10)}}
+	if wait > 0 {
+		q.Set("wait", strconv.Itoa(int(wait/time.Second)))
+	}
+	return list, c.Ask(ctx, &list, withQuery("/api/events", q))
+}
+
+// Clients are those of a pool, or of all pools if it is empty. limit bounds each pool's; 0 leaves it to the process.
+func (c *Client) Clients(ctx context.Context, pool string, limit int) ([]admin.Client, error) {
+	pools := []string{pool}
+	if pool == "" {
+		status, err := c.Status(ctx)
+		if err != nil {
+			return nil, err
+		}
+		pools = nil
+		for _, p := range status.Pools {
+			pools = append(pools, p.Name)
+		}
+	}
+	all := []admin.Client{}
+	for _, name := range pools {
+		q := url.Values{"pool": {name}}
+		if limit > 0 {
+			q.Set("limit", strconv.Itoa(limit))
+		}
+		var list []admin.Client
+		if err := c.Ask(ctx, &list, withQuery("/api/clients", q)); err != nil {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	return all, nil
 }
 
 // StatusPath is where the process tells of itself.
 const StatusPath = "/api/status"
-
-// EventsPath is where the events are: see Events.
-func EventsPath(after uint64, wait time.Duration) string {
-	q := url.Values{}
-	if after > 0 {
-		q.Set("after", strconv.FormatUint(after, 10))
-	}
-	if wait > 0 {
-		q.Set("wait", strconv.FormatInt(wait.Milliseconds(), 10))
-	}
-	return withQuery("/api/events", q)
-}
-
-// ClientsPath is where the clients of a pool are, or of all pools if it is empty. A limit of 0 leaves it to the process.
-func ClientsPath(pool string, limit int) string {
-	q := url.Values{}
-	if pool != "" {
-		q.Set("pool", pool)
-	}
-	if limit > 0 {
-		q.Set("limit", strconv.Itoa(limit))
-	}
-	return withQuery("/api/clients", q)
-}
 
 // PoolPath is where something is done to a pool, ServerPath to a server of it. Names may be anything.
 func PoolPath(pool, what string) string {
@@ -185,7 +200,7 @@ func (c *Client) unreachable(err error) error {
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s does not answer within %v", c.address, patience)
+		return fmt.Errorf("%s does not answer", c.address)
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("nothing listens at %s: is cashew running, and with this \"admin:\" in its configuration? "+
 			"Another place is named with --admin, or with -c and the configuration", c.address)

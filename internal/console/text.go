@@ -39,8 +39,8 @@ func WriteStatus(w io.Writer, s *admin.Status) error {
 }
 
 func writePool(w io.Writer, p *admin.PoolStatus) error {
-	fmt.Fprintf(w, "\npool %s: %s, %s, %s, clients %d, requests %d, errors %d%s\n", Name(p.Name), p.Protocol, printable(p.Listen),
-		p.Distribution, p.Clients, p.Counters["requests"], failed(p.Counters), paused(p))
+	fmt.Fprintf(w, "\npool %s: %s%s, %s, %s, clients %d, requests %d, errors %d\n", Name(p.Name), paused(p), p.Protocol, printable(p.Listen),
+		p.Distribution, p.Clients, p.Counters["requests"], failed(p.Counters))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "server\taddress\tstate\tshare\trequests\tqueued\tin flight\tconnections\tejections")
 	for _, s := range p.Servers {
@@ -100,18 +100,19 @@ func memory(m admin.Memory) string {
 	return fmt.Sprintf("%s of %s buffered, heap %s, %s from the system", size(m.Buffered), size(m.Limit), size(int64(m.Heap)), size(int64(m.System)))
 }
 
+// paused is what comes first of a pool whose requests wait.
 func paused(p *admin.PoolStatus) string {
 	if p.Paused == "" {
 		return ""
 	}
-	what := ", paused"
+	what := "paused"
 	if p.Paused == "write" {
-		what = ", writes paused"
+		what = "writes paused"
 	}
 	if p.PausedUntil != nil {
 		what += " until " + p.PausedUntil.Local().Format(clock)
 	}
-	return what
+	return what + ", "
 }
 
 // failed are a pool's requests that were answered with an error because of a server, or of memory.
