@@ -32,6 +32,12 @@ put 644 docs/cashew.schema.json /usr/share/cashew/cashew.schema.json
 put 644 LICENSE /usr/share/doc/cashew/copyright
 put 644 packaging/cashew.1 /usr/share/man/man1/cashew.1
 put 644 CHANGELOG.md /usr/share/doc/cashew/changelog
+# The scripts are the same for every architecture; the binary may be for another one than this machine's.
+for shell in bash/bash-completion/completions/cashew zsh/zsh/vendor-completions/_cashew fish/fish/vendor_completions.d/cashew.fish; do
+	script="$stage/usr/share/${shell#*/}"
+	mkdir -p "${script%/*}"
+	GOOS='' GOARCH='' go run ./cmd/cashew completion "${shell%%/*}" >"$script"
+done
 gzip -9n "$stage/usr/share/man/man1/cashew.1" "$stage/usr/share/doc/cashew/changelog"
 # Debian's own package nutcracker has /usr/sbin/nutcracker. The link is where it is in nobody's way.
 mkdir -p "$stage/usr/lib/cashew"

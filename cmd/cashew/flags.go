@@ -26,21 +26,40 @@ const (
 	aString = "a string"
 )
 
-// flags are nutcracker's.
+// flags are nutcracker's, in the order in which they are explained.
 var flags = []option{
-	{'h', "help", ""},
-	{'V', "version", ""},
-	{'t', "test-conf", ""},
-	{'d', "daemonize", ""},
-	{'D', "describe-stats", ""},
-	{'v', "verbose", aNumber},
-	{'o', "output", aFile},
-	{'c', "conf-file", aFile},
-	{'s', "stats-port", aNumber},
-	{'i', "stats-interval", aNumber},
-	{'a', "stats-addr", aString},
-	{'p', "pid-file", aFile},
-	{'m', "mbuf-size", aNumber},
+	{'h', "help", "", "", "this help"},
+	{'V', "version", "", "", "the version"},
+	{'t', "test-conf", "", "", "check the configuration, say everything that is wrong with it"},
+	{'d', "daemonize", "", "", "run in the background"},
+	{'D', "describe-stats", "", "", "describe the statistics"},
+	{'v', "verbose", aNumber, "N", "log level"},
+	{'o', "output", aFile, "S", "log file"},
+	{'c', "conf-file", aFile, "S", "configuration file"},
+	{'s', "stats-port", aNumber, "N", "port of the statistics"},
+	{'a', "stats-addr", aString, "S", `address of the statistics, or the path of a unix socket; "" for none`},
+	{'i', "stats-interval", aNumber, "N", "accepted for nutcracker's sake, without effect: statistics are live"},
+	{'p', "pid-file", aFile, "S", "pid file"},
+	{'m', "mbuf-size", aNumber, "N", "accepted for nutcracker's sake, without effect"},
+}
+
+// fallback is what a flag is if it is not given, for people; "" if there is nothing to say.
+func fallback(short byte, o daemon.Options) string {
+	switch short {
+	case 'v':
+		return fmt.Sprintf("default: %d, min: 0, max: %d", defaultVerbosity, daemon.MaxVerbosity)
+	case 'o':
+		return "default: standard error"
+	case 'c':
+		return "default: " + o.ConfigFile
+	case 's':
+		return fmt.Sprintf("default: %d", defaultPort)
+	case 'a':
+		return "default: " + o.StatsAddress
+	case 'p':
+		return "default: none"
+	}
+	return ""
 }
 
 // The defaults, which are twemproxy's but for the address of the statistics.

@@ -12,6 +12,8 @@ type option struct {
 	// missing ends the message "option -x requires ..." for a flag that takes an argument; "" is a
 	// flag that takes none.
 	missing string
+	value   string // what the argument is called
+	help    string
 }
 
 // given is a flag as it occurred.

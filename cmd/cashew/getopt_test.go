@@ -29,7 +29,7 @@ func TestGetopt(t *testing.T) {
 		{"--stats-p=1 --stats-i 2 --stats-a=3", "s=1 i=2 a=3"},
 		{"--d", "error: invalid option -- 'd' could be --daemonize, --describe-stats"},
 		{"--ver", "error: invalid option -- 'ver' could be --version, --verbose"},
-		{"--stats=1", "error: invalid option -- 'stats' could be --stats-port, --stats-interval, --stats-addr"},
+		{"--stats=1", "error: invalid option -- 'stats' could be --stats-port, --stats-addr, --stats-interval"},
 		{"--bogus", "error: invalid option -- 'bogus'"},
 		{"--test-config", "error: invalid option -- 'test-config'"},
 		{"--=x", "error: "},

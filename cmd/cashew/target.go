@@ -40,7 +40,7 @@ func targetFlags(c *cobra.Command) *target {
 	c.GroupID = runningGroup
 	f := c.Flags()
 	f.StringVar(&t.admin, "admin", "", "where the process listens: `host:port`, or the path of a socket (default: $"+adminVariable+", or "+config.DefaultAdmin+")")
-	f.StringVarP(&t.file, "conf-file", "c", "", "take address and token from the configuration of the process, a `file`")
+	f.StringVarP(&t.file, "conf-file", "c", "", "take address and token from the configuration `file` of the process")
 	f.StringVar(&t.tokenFile, "token-file", "", "`file` that holds the token")
 	return t
 }

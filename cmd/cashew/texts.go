@@ -34,22 +34,25 @@ func usage(program string) string {
 }
 
 func options(program string, s site) string {
-	return fmt.Sprintf(`
-Options:
-  -h, --help             : this help
-  -V, --version          : the version
-  -t, --test-conf        : check the configuration, say everything that is wrong with it
-  -d, --daemonize        : run in the background
-  -D, --describe-stats   : describe the statistics
-  -v, --verbose=N        : log level (default: %d, min: 0, max: %d)
-  -o, --output=S         : log file (default: standard error)
-  -c, --conf-file=S      : configuration file (default: %s)
-  -s, --stats-port=N     : port of the statistics (default: %d)
-  -a, --stats-addr=S     : address of the statistics, or the path of a unix socket; "" for none (default: %s)
-  -i, --stats-interval=N : accepted for nutcracker's sake, without effect: statistics are live
-  -p, --pid-file=S       : pid file (default: none)
-  -m, --mbuf-size=N      : accepted for nutcracker's sake, without effect
-`, defaultVerbosity, daemon.MaxVerbosity, s.config, defaultPort, defaults(program, s).StatsAddress)
+	var b strings.Builder
+	b.WriteString("\nOptions:\n")
+	o := defaults(program, s)
+	for _, f := range flags {
+		left := fmt.Sprintf("-%c, --%s", f.short, f.long)
+		if f.value != "" {
+			left += "=" + f.value
+		}
+		fmt.Fprintf(&b, "  %-22s : %s\n", left, f.explained(o))
+	}
+	return b.String()
+}
+
+// explained is what a flag does, and what it is without being given.
+func (f *option) explained(o daemon.Options) string {
+	if d := fallback(f.short, o); d != "" {
+		return f.help + " (" + d + ")"
+	}
+	return f.help
 }
 
 // statsText is what -D prints after the banner. Programs that were written for nutcracker read it,

@@ -33,7 +33,10 @@ func TestLife(t *testing.T) {
 	r := newRoot(t)
 	r.dpkg(t, "--install", debianNutcracker(t, dir))
 	r.dpkg(t, "--install", one)
-	for _, name := range []string{program, link, conf, unit, "usr/share/man/man1/cashew.1.gz", "usr/share/doc/cashew/copyright", "usr/share/cashew/cashew.schema.json", ofDebian} {
+	for _, name := range []string{
+		program, link, conf, unit, "usr/share/man/man1/cashew.1.gz", "usr/share/bash-completion/completions/cashew",
+		"usr/share/zsh/vendor-completions/_cashew", "usr/share/fish/vendor_completions.d/cashew.fish", "usr/share/doc/cashew/copyright", "usr/share/cashew/cashew.schema.json", ofDebian,
+	} {
 		if !r.has(name) {
 			t.Errorf("%s is missing", name)
 		}
