@@ -296,7 +296,7 @@ func TestTarget(t *testing.T) {
 		{socket, "status", 0},
 	} {
 		_, stderr, code := ask(t, c.variable, c.line)
-		if code != c.code || code != 0 && !strings.Contains(stderr, "a token is needed: the token is taken from --token-file") {
+		if code != c.code || code != 0 && !strings.Contains(stderr, "a token is needed; here it is taken from --token-file") {
 			t.Errorf("%s: exit code %d, %s", c.line, code, stderr)
 		}
 	}

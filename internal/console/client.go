@@ -216,7 +216,7 @@ func (c *Client) refused(code int, body []byte) error {
 		return fmt.Errorf("what answers at %s is not cashew's admin port: it says %d %s", c.address, code, http.StatusText(code))
 	}
 	if code == http.StatusUnauthorized {
-		e.Error += ": the token is taken from --token-file, or with -c from the configuration"
+		e.Error += "; here it is taken from --token-file, or with -c from the configuration"
 	}
 	return errors.New(e.Error)
 }

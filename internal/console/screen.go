@@ -77,13 +77,14 @@ func Screen(s Sample, v View) []Line {
 		}
 		lines = append(append(lines, title), rows...)
 	}
-	events := s.Events[max(0, len(s.Events)-min(5, space/4)):]
 	title, rows := poolRows(s, v, pool, max(1, space/4))
 	part(title, rows)
-	title, rows = serverRows(s, v, pool, max(0, space-len(rows)-len(events)))
+	space -= len(rows)
+	title, rows = serverRows(s, v, pool, max(0, space-min(len(s.Events), 5, space/3)))
 	part(title, rows)
+	space -= len(rows)
 	rows = nil
-	for _, e := range events {
+	for _, e := range s.Events[max(0, len(s.Events)-max(0, space)):] {
 		rows = append(rows, Line{e.Time.Local().Format(clock) + " " + event(e), Plain})
 	}
 	part(Line{"EVENTS", Heading}, rows)

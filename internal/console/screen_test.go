@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -65,6 +66,20 @@ func happenings() (events []admin.Event) {
 	return events
 }
 
+// pageSample is what docs/operations.md shows; its test reads the same file.
+func pageSample(t *testing.T) Sample {
+	t.Helper()
+	text, err := os.ReadFile("testdata/page.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s Sample
+	if err := json.Unmarshal(text, &s); err != nil { // names of fields are found in small letters, too
+		t.Fatal(err)
+	}
+	return s
+}
+
 // TestScreens compares screens with testdata. Each line has its mark in front.
 func TestScreens(t *testing.T) {
 	usual := Sample{Before: status(10), Now: status(12), Events: happenings()}
@@ -84,6 +99,7 @@ func TestScreens(t *testing.T) {
 		"trouble":  {failed, View{Width: 80, Height: 24, Trouble: "NO ANSWER for 5s, trying again: nothing listens at 127.0.0.1:22223"}},
 		"large":    {usual, View{Width: 140, Height: 40, Order: ByWaiting}},
 		"small":    {usual, View{Width: 40, Height: 12}},
+		"page":     {pageSample(t), View{Width: 80, Height: 24}},
 		"empty":    {Sample{Now: &admin.Status{Started: start, Now: start}}, View{Width: 80, Height: 12}},
 	} {
 		var b strings.Builder
