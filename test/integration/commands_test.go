@@ -19,7 +19,7 @@ import (
 // hash is one that spreads short keys, which fnv does not.
 func pool(servers []string, more ...string) string {
 	var b strings.Builder
-	b.WriteString("cashew: {admin: none}\na:\n  listen: " + harness.AnyPort + "\n  redis: true\n  hash: murmur\n  hash_tag: \"{}\"\n")
+	b.WriteString("a:\n  listen: " + harness.AnyPort + "\n  redis: true\n  hash: murmur\n  hash_tag: \"{}\"\n")
 	for _, line := range more {
 		b.WriteString("  " + line + "\n")
 	}

@@ -26,7 +26,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 	for try := 0; ; try++ {
 		addr = harness.FreeAddr(t)
 		file := filepath.Join(t.TempDir(), "cashew.yml")
-		if err := os.WriteFile(file, []byte(strings.Replace(pool(servers), harness.AnyPort, addr, 1)), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(noAdmin+strings.Replace(pool(servers), harness.AnyPort, addr, 1)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		// Both limits: the soft one alone would be raised.

@@ -22,6 +22,9 @@ import (
 	"github.com/cashew-proxy/cashew/test/harness"
 )
 
+// noAdmin keeps a process from the admin API's default port, where it could meet another.
+const noAdmin = "cashew: {admin: none}\n"
+
 // binaryDir is made when the first test needs the program.
 var binaryDir string
 
@@ -62,7 +65,7 @@ func startProgram(t *testing.T, servers []string) (p *harness.Process, addr stri
 	for range attempts {
 		addr = harness.FreeAddr(t)
 		file := filepath.Join(t.TempDir(), "cashew.yml")
-		text := strings.Replace(pool(servers), harness.AnyPort, addr, 1)
+		text := noAdmin + strings.Replace(pool(servers), harness.AnyPort, addr, 1)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +96,7 @@ func TestReadyUnderSystemd(t *testing.T) {
 	defer conn.Close()
 	listen := filepath.Join(dir, "pool.sock")
 	file := filepath.Join(dir, "cashew.yml")
-	text := strings.Replace(pool([]string{redistest.StartServer(t)}), harness.AnyPort, listen, 1)
+	text := noAdmin + strings.Replace(pool([]string{redistest.StartServer(t)}), harness.AnyPort, listen, 1)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +194,7 @@ func TestSecondTermRemovesTheSocket(t *testing.T) {
 	}
 	dir := t.TempDir()
 	listen, file := filepath.Join(dir, "pool.sock"), filepath.Join(dir, "cashew.yml")
-	text := strings.Replace(pool([]string{"127.0.0.1:1"}), harness.AnyPort, listen, 1)
+	text := noAdmin + strings.Replace(pool([]string{"127.0.0.1:1"}), harness.AnyPort, listen, 1)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
