@@ -23,6 +23,8 @@ var commands = []func() *cobra.Command{
 	versionCommand,
 
 	clientsCommand,
+	hotCommand,
+	slowlogCommand,
 	configCommand,
 	drainCommand,
 	ejectCommand,

@@ -82,6 +82,13 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		say(http.StatusBadRequest, admin.Error{Error: "pool is missing"})
 	case path == "/api/clients":
 		say(http.StatusOK, []admin.Client{{Pool: "alpha", ID: 7, Address: "10.0.0.1:5555", Name: "evil\x1b[2Jname", Library: "go-redis 9", Protocol: 3, Age: 90, Idle: 5, Pending: 2, Unsent: 10, Held: 2048}})
+	case path == "/api/slowlog":
+		say(http.StatusOK, []admin.SlowRequest{{Pool: "alpha", Server: "one", Command: "KEYS", Key: "evil\x1b[2J", Waiting: 1500, Serving: 2_000_000}})
+	case path == "/api/hot":
+		say(http.StatusOK, admin.HotKeys{
+			Pool: r.FormValue("pool"), Every: 1000, Samples: 10,
+			ByRequests: []admin.HeavyKey{{Key: "user:1", Weight: 5, Share: 0.5}}, ByBytes: []admin.HeavyKey{{Key: "page:1", Weight: 5, Share: 0.25, Peak: 2048}},
+		})
 	case path == "/api/events":
 		all := []admin.Event{
 			{Number: 1, Time: started, Level: "INFO", Text: "cashew started"},
@@ -132,6 +139,9 @@ func TestRequests(t *testing.T) {
 		{"clients alpha", "GET /api/clients?pool=alpha", `evil\x1b[2Jname`},
 		{"clients", "GET /api/status, GET /api/clients?pool=alpha, GET /api/clients?pool=b%2Fta", "go-redis 9"},
 		{"clients alpha --limit 5", "GET /api/clients?limit=5&pool=alpha", "2.0KiB"},
+		{"slowlog", "GET /api/slowlog", "2000.0ms"},
+		{"hot alpha", "GET /api/hot?pool=alpha", "25.0%  page:1  2.0KiB\n"},
+		{"hot", "GET /api/status, GET /api/hot?pool=alpha, GET /api/hot?pool=b%2Fta", "50.0%     user:1\n"},
 		{"clients a&b=c", "GET /api/clients?pool=a%26b%3Dc", ""},
 		{"events -n 7", "GET /api/events?limit=7", `warn server ejected pool=alpha reason="connection refused" server=one`},
 		{"config", "GET /api/config", "alpha:\n  listen: 127.0.0.1:22121\n"},

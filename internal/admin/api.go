@@ -101,6 +101,37 @@ type Event struct {
 	Fields map[string]string `json:"fields,omitempty"`
 }
 
+// SlowRequest is a request that took longer than its pool's slowlog_threshold: GET /api/slowlog.
+type SlowRequest struct {
+	Time    time.Time `json:"time"` // when its reply had come, or it had failed
+	Pool    string    `json:"pool"`
+	Server  string    `json:"server"`
+	Client  string    `json:"client,omitempty"`  // unless it has gone, or is of a unix socket
+	Command string    `json:"command,omitempty"` // if it is known: only the oldest requests in flight are remembered
+	Key     string    `json:"key,omitempty"`     // the first one, cut to 64 bytes
+	Waiting int64     `json:"waiting_microseconds"`
+	Serving int64     `json:"serving_microseconds"`
+	Failure string    `json:"failure,omitempty"` // why it had no reply
+}
+
+// HotKeys is what samples of the last minutes say of the keys of a pool: GET /api/hot?pool=….
+type HotKeys struct {
+	Pool       string     `json:"pool"`
+	Every      int        `json:"every"`   // one of so many requests is sampled; 0 is none
+	Samples    uint64     `json:"samples"` // older ones count less
+	Bytes      uint64     `json:"bytes"`   // of their requests and replies
+	ByRequests []HeavyKey `json:"by_requests"`
+	ByBytes    []HeavyKey `json:"by_bytes"`
+}
+
+// HeavyKey is a key with its part of what was sampled.
+type HeavyKey struct {
+	Key    string  `json:"key"`    // cut to 64 bytes
+	Weight uint64  `json:"weight"` // samples, or bytes; at most
+	Share  float64 `json:"share"`  // of all, 0 to 1
+	Peak   uint64  `json:"peak"`   // of a single request
+}
+
 // Explanation is where a key lives: GET /api/explain?pool=…&key=….
 type Explanation struct {
 	Pool    string  `json:"pool"`

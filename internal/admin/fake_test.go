@@ -20,6 +20,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/control"
 	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/eventloop"
 	"github.com/cashew-proxy/cashew/internal/proxy"
 	"github.com/cashew-proxy/cashew/internal/stats"
@@ -80,7 +81,7 @@ func (f *fake) Status() control.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := control.Status{Servers: map[topology.ServerID]control.ServerStatus{}}
-	s.Snapshot, s.Buffered, s.Loop = f.snapshot, 4096, eventloop.Stats{Turns: 10, Waits: 1, Reads: 2, Writes: 3, Controls: 4, Accepts: 5}
+	s.Snapshot, s.Buffered, s.Loop = f.snapshot, 4096, eventloop.Stats{Turns: 10, Waits: 1, Reads: 2, Writes: 3, Controls: 4, Accepts: 5, Slept: uint64(time.Second)}
 	for _, p := range f.snapshot.Pools {
 		at := proxy.PoolStatus{Address: p.Listen.Address, Paused: f.paused[p.Name]}
 		if at.Paused != downstream.PauseNone {
@@ -146,6 +147,20 @@ func (f *fake) hold(pool, server string, held bool) error {
 	defer f.mu.Unlock()
 	f.held[topology.ServerID{Pool: pool, Name: server}] = held
 	return nil
+}
+
+func (f *fake) Slow() []proxy.SlowEntry {
+	return []proxy.SlowEntry{
+		{Ago: time.Minute, Pool: "beta", Server: "10.0.0.1:6379", Client: "10.1.1.1:5000", Command: "KEYS", Waiting: time.Millisecond, Serving: 2 * time.Second},
+		{Ago: time.Hour, Pool: "alpha", Server: "/run/redis.sock", Command: "get", Key: "user:1", Waiting: 150 * time.Millisecond, Failure: "Connection timed out"},
+	}
+}
+
+func (f *fake) Hot(string) engine.Hot {
+	return engine.Hot{
+		Every: 1000, Requests: 200, Bytes: 40_000,
+		ByRequests: []stats.Heavy{{Key: "user:1", Weight: 120, Peak: 1}}, ByBytes: []stats.Heavy{{Key: "page:1", Weight: 30_000, Peak: 9000}},
+	}
 }
 
 func (f *fake) Alive() <-chan struct{} {

@@ -53,6 +53,7 @@ func (h *handler) status(call) (any, error) {
 		Memory: Memory{Buffered: s.Buffered, Limit: s.Snapshot.MemoryLimit, Heap: heap, System: system},
 		Worker: Worker{
 			Turns: s.Loop.Turns, SystemCalls: s.Loop.Waits + s.Loop.Reads + s.Loop.Writes + s.Loop.Controls + s.Loop.Accepts,
+			Busy: max(int64(h.now().Sub(h.Started))-int64(s.Loop.Slept), 0),
 		},
 		Pools: h.poolsOf(&s),
 	}, nil
@@ -227,6 +228,40 @@ func (h *handler) explain(c call) (any, error) {
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+func (h *handler) slowlog(call) (any, error) {
+	all := []SlowRequest{}
+	for _, e := range h.System.Slow() {
+		all = append(all, SlowRequest{
+			Time: h.now().Add(-e.Ago), Pool: e.Pool, Server: e.Server, Client: e.Client, Command: e.Command, Key: e.Key,
+			Waiting: e.Waiting.Microseconds(), Serving: e.Serving.Microseconds(), Failure: e.Failure,
+		})
+	}
+	return all, nil
+}
+
+func (h *handler) hot(c call) (any, error) {
+	pool, err := c.required("pool")
+	if err != nil {
+		return nil, err
+	}
+	if h.System.Status().Snapshot.Pool(pool) == nil {
+		return nil, proxy.NoPool(pool)
+	}
+	of := h.System.Hot(pool)
+	return HotKeys{
+		Pool: pool, Every: of.Every, Samples: of.Requests, Bytes: of.Bytes,
+		ByRequests: heavyKeys(of.ByRequests, of.Requests), ByBytes: heavyKeys(of.ByBytes, of.Bytes),
+	}, nil
+}
+
+func heavyKeys(list []stats.Heavy, total uint64) []HeavyKey {
+	all := []HeavyKey{}
+	for _, k := range list {
+		all = append(all, HeavyKey{k.Key, k.Weight, float64(k.Weight) / float64(max(total, 1)), k.Peak})
+	}
+	return all
 }
 
 func (h *handler) config(w http.ResponseWriter, _ *http.Request) {

@@ -115,6 +115,17 @@ var routes = []operation{
 		answers: []Explanation{}, fails: noPool, serve: (*handler).explain, example: "/api/explain?pool=alpha&key=user:1&key=user:2",
 	},
 	{
+		method: "GET", path: "/api/slowlog", what: "The last slow requests, the latest first",
+		more:    "Those of all pools that took longer than slowlog_threshold, at most 128.",
+		answers: []SlowRequest{}, serve: (*handler).slowlog, example: "/api/slowlog",
+	},
+	{
+		method: "GET", path: "/api/hot", what: "The keys of a pool that are asked for most, and those that move the most bytes",
+		more:    "By samples of the last minutes: see hotkeys_sample.",
+		params:  []param{{name: "pool", what: "the pool's name", kind: "string", required: true}},
+		answers: HotKeys{}, fails: noPool, serve: (*handler).hot, example: "/api/hot?pool=beta",
+	},
+	{
 		method: "GET", path: "/api/config", what: "The configuration in force, with every default and without secrets", media: "application/yaml",
 		raw: (*handler).config, example: "/api/config",
 	},

@@ -17,6 +17,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/control"
 	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/proxy"
 )
 
@@ -28,6 +29,8 @@ type System interface {
 	Pause(pool string, mode downstream.Pause, length time.Duration) error
 	Eject(pool, server string) error
 	Readmit(pool, server string) error
+	Slow() []proxy.SlowEntry
+	Hot(pool string) engine.Hot
 	// Alive returns a channel that is closed when the workers have turned once more.
 	Alive() <-chan struct{}
 }

@@ -83,16 +83,9 @@ func (c *Client) Events(ctx context.Context, after uint64, wait time.Duration) (
 
 // Clients are those of a pool, or of all pools if it is empty. limit bounds each pool's; 0 leaves it to the process.
 func (c *Client) Clients(ctx context.Context, pool string, limit int) ([]admin.Client, error) {
-	pools := []string{pool}
-	if pool == "" {
-		status, err := c.Status(ctx)
-		if err != nil {
-			return nil, err
-		}
-		pools = nil
-		for _, p := range status.Pools {
-			pools = append(pools, p.Name)
-		}
+	pools, err := c.pools(ctx, pool)
+	if err != nil {
+		return nil, err
 	}
 	all := []admin.Client{}
 	for _, name := range pools {
@@ -108,6 +101,39 @@ func (c *Client) Clients(ctx context.Context, pool string, limit int) ([]admin.C
 	}
 	return all, nil
 }
+
+// Hot is what is known of the keys of a pool, or of all pools if it is empty.
+func (c *Client) Hot(ctx context.Context, pool string) ([]admin.HotKeys, error) {
+	pools, err := c.pools(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]admin.HotKeys, len(pools))
+	for i, name := range pools {
+		if err := c.Ask(ctx, &all[i], withQuery("/api/hot", url.Values{"pool": {name}})); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// pools is the pool that is named, or all.
+func (c *Client) pools(ctx context.Context, pool string) (names []string, err error) {
+	if pool != "" {
+		return []string{pool}, nil
+	}
+	status, err := c.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range status.Pools {
+		names = append(names, p.Name)
+	}
+	return names, nil
+}
+
+// SlowLogPath is where the process tells of slow requests.
+const SlowLogPath = "/api/slowlog"
 
 // StatusPath is where the process tells of itself.
 const StatusPath = "/api/status"

@@ -61,6 +61,47 @@ func WriteClients(w io.Writer, list []admin.Client) error {
 	return t.Flush()
 }
 
+// WriteSlow writes a line for each slow request.
+func WriteSlow(w io.Writer, list []admin.SlowRequest) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "time\tpool\tserver\tclient\tcommand\tkey\twaiting\tserving\tfailure")
+	for _, r := range list {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Time.Local().Format(date), Name(r.Pool), Name(r.Server), orDash(printable(r.Client)),
+			orDash(printable(r.Command)), orDash(printable(r.Key)), micros(r.Waiting), micros(r.Serving), orDash(printable(r.Failure)))
+	}
+	return t.Flush()
+}
+
+// micros is a time in milliseconds.
+func micros(n int64) string { return fmt.Sprintf("%.1fms", float64(n)/1000) }
+
+// WriteHot writes the keys of each pool with their part of all requests, and of all bytes.
+func WriteHot(w io.Writer, list []admin.HotKeys) error {
+	for i, pool := range list {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if pool.Every == 0 {
+			fmt.Fprintf(w, "pool %s: hotkeys_sample is 0, so that nothing is known\n", Name(pool.Pool))
+			continue
+		}
+		fmt.Fprintf(w, "pool %s: one of %d requests, %d samples of the last minutes\n", Name(pool.Pool), pool.Every, pool.Samples)
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "requests\tkey")
+		for _, k := range pool.ByRequests {
+			fmt.Fprintf(t, "%s\t%s\n", percent(k.Share), printable(k.Key))
+		}
+		fmt.Fprintln(t, "\nbytes\tkey\tlargest")
+		for _, k := range pool.ByBytes {
+			fmt.Fprintf(t, "%s\t%s\t%s\n", percent(k.Share), printable(k.Key), size(int64(k.Peak)))
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // WriteEvents writes a line for each event.
 func WriteEvents(w io.Writer, list []admin.Event) error {
 	for _, e := range list {

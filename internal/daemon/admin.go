@@ -8,6 +8,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/admin"
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/control"
+	"github.com/cashew-proxy/cashew/internal/metrics"
 )
 
 // api is the admin API, or none.
@@ -36,6 +37,7 @@ func (a api) serve(r *run, p Proxy, started time.Time) {
 	if a.server != nil {
 		a.server.Serve(admin.Options{
 			System: p, Process: steered{r}, Events: r.events, Log: r.log, Version: Version(), PID: os.Getpid(), Started: started,
+			Metrics: metrics.Handler(metrics.Source{Version: Version(), Report: p.Report, Reloads: r.countReloads}),
 		})
 	}
 }
@@ -65,6 +67,12 @@ func (s steered) Reloads() admin.Reloads {
 		r.Error = o.Err.Error()
 	}
 	return r
+}
+
+// countReloads is the same for Prometheus.
+func (r *run) countReloads() metrics.Reloads {
+	o := r.reloader.reloads()
+	return metrics.Reloads{Succeeded: o.Succeeded, Failed: o.Failed, Last: o.Last, LastFailed: o.Err != nil}
 }
 
 // Drain begins the end that the first SIGTERM begins.

@@ -18,6 +18,7 @@ var ownSubcommands = []command.Spec{
 	{Name: "proxy|explain", Arity: 3},
 	{Name: "proxy|servers", Arity: 2},
 	{Name: "proxy|stats", Arity: 2},
+	{Name: "proxy|hot", Arity: 2},
 	{Name: "proxy|help", Arity: 2},
 }
 
@@ -25,6 +26,8 @@ const ownHelp = `
 PROXY <subcommand> [<arg>]. Subcommands are:
 EXPLAIN <key>
     Return on which server a key lives, and what is hashed for it.
+HOT
+    Return a line for each of the keys that are asked for most, by samples.
 SERVERS
     Return a line for each server of the pool.
 STATS
@@ -75,6 +78,8 @@ func (s *Session) answerOwn(dst []byte, spec *command.Spec, r *request) []byte {
 		return s.listServers(dst)
 	case "proxy|stats":
 		return s.listCounters(dst)
+	case "proxy|hot":
+		return s.listHotKeys(dst)
 	default:
 		return appendHelp(dst, ownHelp)
 	}
@@ -101,6 +106,17 @@ func (s *Session) listCounters(dst []byte) []byte {
 	dst = resp.AppendArray(dst, len(stats.PoolTable))
 	for i, row := range stats.PoolTable {
 		dst = resp.AppendBulkString(dst, row.Name+":"+strconv.FormatUint(s.counters.Local(stats.Counter(i)), 10))
+	}
+	return dst
+}
+
+// listHotKeys has a line for each, with its part of all requests in percent.
+func (s *Session) listHotKeys(dst []byte) []byte {
+	keys, samples := s.desk.Owner.HotKeys(s.Pool)
+	dst = resp.AppendArray(dst, len(keys))
+	for _, k := range keys {
+		share := strconv.FormatFloat(100*float64(k.Weight)/float64(max(samples, 1)), 'f', 1, 64)
+		dst = resp.AppendBulkString(dst, "share="+share+" samples="+strconv.FormatUint(k.Weight, 10)+" key="+k.Key)
 	}
 	return dst
 }

@@ -58,6 +58,8 @@ type Owner interface {
 	ServerCounters(p *topology.Pool) []*stats.Block
 	// Ejections are those of the pool's servers.
 	Ejections(p *topology.Pool) []*stats.Ejections
+	// HotKeys are the keys that the pool's clients ask for most, by samples, and how many samples there are.
+	HotKeys(p *topology.Pool) (keys []stats.Heavy, samples uint64)
 	// Pause has SetPause called for all clients of the pool, and GoOn for those that may go on, then or when the
 	// pause is over.
 	Pause(p *topology.Pool, mode Pause, until clock.Instant)

@@ -61,6 +61,11 @@ func (e *Engine) ServerCounters(pool, server int) *stats.Block {
 	return e.pools[pool].servers[server].counters
 }
 
+func (o clientSide) HotKeys(p *topology.Pool) ([]stats.Heavy, uint64) {
+	h := o.e.Hot(o.e.now, p.Index)
+	return h.ByRequests, h.Requests
+}
+
 func (o clientSide) Ejections(p *topology.Pool) (all []*stats.Ejections) {
 	for _, s := range o.e.pools[p.Index].servers {
 		all = append(all, s.ejections)

@@ -28,6 +28,8 @@ func adminAPI(t *testing.T) string {
 		Now         admin.Status
 		Events      []admin.Event
 		Clients     []admin.Client
+		Slow        []admin.SlowRequest
+		Hot         admin.HotKeys
 		Differences control.Differences
 	}
 	if err := json.Unmarshal(text, &shown); err != nil {
@@ -35,6 +37,7 @@ func adminAPI(t *testing.T) string {
 	}
 	answers := map[string]any{
 		"GET /api/status": shown.Now, "GET /api/events": shown.Events, "GET /api/clients": shown.Clients,
+		"GET /api/slowlog": shown.Slow, "GET /api/hot": shown.Hot,
 		"POST /api/reload": shown.Differences, "GET /api/config": struct{}{}, "PUT /api/log-level": admin.Level{},
 		"POST /api/drain": struct{}{}, "POST /api/pools/sessions/pause": shown.Now.Pools[0], "POST /api/pools/sessions/resume": shown.Now.Pools[0],
 		"POST /api/pools/sessions/servers/session2/eject":   shown.Now.Pools[0].Servers[1],
