@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ const (
 
 	maxRequest = 16 << 10
 	maxReaders = 32 // at once, because each takes a descriptor; more wait for their turn
+	// patience is how long a reader may take while others wait: several times what those need that are not stuck.
+	patience = 150 * time.Millisecond
 )
 
 // Port is where the statistics are served.
@@ -39,8 +42,14 @@ type Port struct {
 	listener net.Listener
 
 	mu      sync.Mutex
-	readers map[net.Conn]bool // nil after Close
+	readers []reader // the one that is there longest first
+	closed  bool
 	done    sync.WaitGroup
+}
+
+type reader struct {
+	net.Conn
+	since time.Time
 }
 
 // Listen opens the port: an address and a port, or the absolute path of a unix socket.
@@ -58,7 +67,7 @@ func Listen(address string, port int) (*Port, error) {
 		socket.Close()
 		return nil, fmt.Errorf("statistics (-a, -s): %w", err)
 	}
-	return &Port{socket: socket, listener: listener, readers: map[net.Conn]bool{}}, nil
+	return &Port{socket: socket, listener: listener}, nil
 }
 
 // Address is where the port can be reached.
@@ -70,7 +79,6 @@ func (p *Port) Serve(report func() []byte) {
 	p.done.Add(1)
 	go func() {
 		defer p.done.Done()
-		turns := make(chan struct{}, maxReaders)
 		for {
 			c, err := p.listener.Accept()
 			switch {
@@ -85,31 +93,49 @@ func (p *Port) Serve(report func() []byte) {
 				c.Close()
 				return
 			}
-			turns <- struct{}{}
 			go func() {
-				defer func() { p.leave(c); <-turns }()
+				defer p.leave(c)
 				answer(c, report)
 			}()
 		}
 	}()
 }
 
-// enter notes a reader, so that Close can end it. It says no after Close.
+// enter notes a reader, so that Close can end it. It says no after Close. If there are too many already it waits until
+// one is done; one that is stuck has to go.
 func (p *Port) enter(c net.Conn) bool {
+	for {
+		wait, ok := p.tryEnter(c)
+		if wait == 0 {
+			return ok
+		}
+		time.Sleep(min(wait, 5*time.Millisecond))
+	}
+}
+
+// tryEnter says how long to wait at most if there is no place.
+func (p *Port) tryEnter(c net.Conn) (wait time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.readers == nil {
-		return false
+	if p.closed {
+		return 0, false
 	}
-	p.readers[c] = true
+	if len(p.readers) == maxReaders {
+		if left := patience - time.Since(p.readers[0].since); left > 0 {
+			return left, false
+		}
+		p.readers[0].Close()
+		p.readers = p.readers[1:]
+	}
+	p.readers = append(p.readers, reader{c, time.Now()})
 	p.done.Add(1)
-	return true
+	return 0, true
 }
 
 func (p *Port) leave(c net.Conn) {
 	c.Close()
 	p.mu.Lock()
-	delete(p.readers, c)
+	p.readers = slices.DeleteFunc(p.readers, func(r reader) bool { return r.Conn == c })
 	p.mu.Unlock()
 	p.done.Done()
 }
@@ -119,10 +145,10 @@ func (p *Port) Close() {
 	p.listener.Close()
 	p.socket.Close()
 	p.mu.Lock()
-	for c := range p.readers {
-		c.Close()
+	for _, r := range p.readers {
+		r.Close()
 	}
-	p.readers = nil
+	p.closed = true
 	p.mu.Unlock()
 	p.done.Wait()
 }

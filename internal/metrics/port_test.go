@@ -202,3 +202,23 @@ func TestListenFails(t *testing.T) {
 		}
 	}
 }
+
+// Readers that say half a request and no more take no place from others: the port knows no queue.
+func TestStuckReaders(t *testing.T) {
+	p := serve(t, "127.0.0.1")
+	const stuck = 4 * maxReaders
+	for range stuck {
+		if _, err := io.WriteString(dial(t, p), "GET / HTTP/1.1\r\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	for range 10 {
+		if got := all(t, p, ""); !strings.HasPrefix(got, "{") {
+			t.Fatalf("a reader among %d got %q", stuck, got)
+		}
+	}
+	if took := time.Since(began); took >= forRequest {
+		t.Errorf("ten readers took %v: they have waited for those that are stuck", took)
+	}
+}
