@@ -187,7 +187,7 @@ func TestOperator(t *testing.T) {
 	for _, e := range events {
 		all += fmt.Sprintln(e.Level, e.Text, e.Fields)
 	}
-	for _, want := range []string{"started", "WARN server ejected by an operator", "INFO server readmitted by an operator", "reloaded", "WARN pool paused by an operator", "INFO pool resumed by an operator"} {
+	for _, want := range []string{"started", "WARN server ejected by an operator", "WARN server readmitted by an operator", "reloaded", "WARN pool paused by an operator", "INFO pool resumed by an operator"} {
 		if !strings.Contains(all, want) || !p.Err.Has(want[strings.Index(want, " ")+1:]) {
 			t.Errorf("no %q among\n%s", want, all)
 		}
