@@ -5,7 +5,10 @@
 // goroutine see the state of the last published turn, and sum over workers.
 package stats
 
-import "sync/atomic"
+import (
+	"math/bits"
+	"sync/atomic"
+)
 
 // Counter is one row of the table below.
 type Counter uint8
@@ -149,7 +152,7 @@ var (
 // a fixed size spare every count a check of bounds.
 type Block struct {
 	local   [tableSize]uint64
-	changed bool
+	changed uint32 // a bit for each that may differ from what is public
 	public  [tableSize]atomic.Uint64
 
 	// Latency is a server's; a pool has none.
@@ -165,7 +168,7 @@ func NewServer() *Block { return &Block{Latency: new(Latency)} }
 // Add counts n events.
 func (b *Block) Add(c Counter, n uint64) {
 	b.local[c] += n
-	b.changed = true
+	b.changed |= 1 << c
 }
 
 // Undo takes back one event that was counted in this turn: it did not happen, or not yet.
@@ -177,24 +180,20 @@ func (b *Block) Inc(c Counter) { b.Add(c, 1) }
 // Local is the worker's own view, ahead of what is published.
 func (b *Block) Local(c Counter) uint64 { return b.local[c] }
 
-// Publish makes the counts visible to readers. Loading first costs next to nothing and saves the
-// stores of what did not change.
+// Publish makes the counts visible to readers: of those that have changed, as a store costs much more than to know
+// which.
 func (b *Block) Publish() {
-	if !b.changed {
-		return
+	for m := b.changed; m != 0; m &= m - 1 {
+		i := bits.TrailingZeros32(m)
+		b.public[i].Store(b.local[i])
 	}
-	b.changed = false
-	for i, v := range b.local {
-		if b.public[i].Load() != v {
-			b.public[i].Store(v)
-		}
-	}
+	b.changed = 0
 }
 
 // Set gives a gauge its value.
 func (b *Block) Set(c Counter, v uint64) {
 	b.local[c] = v
-	b.changed = true
+	b.changed |= 1 << c
 }
 
 // Values are all counters and gauges of a Block at one moment. A pool's and a server's tell apart by
