@@ -37,7 +37,7 @@ func describe(routes []operation) []byte {
 		"info": object{
 			"title":       "cashew",
 			"version":     "1",
-			"description": "Looks at and steers a running cashew. Numbers are counted since the start unless said otherwise.",
+			"description": "Looks at and steers a running cashew. Numbers are counted since the start unless said otherwise. Examples leave out counters that are zero.",
 			"license":     object{"name": "Apache-2.0", "identifier": "Apache-2.0"},
 		},
 		"servers":  []object{{"url": "/"}},
