@@ -201,6 +201,7 @@ func TestReloadIsRefusedWhole(t *testing.T) {
 	c := redistest.Dial(t, first)
 	c.Do("SET", "k", "v")
 	third := harness.FreeAddr(t)
+	harness.Eventually(t, harness.Limit, "the server has told its version", func() bool { return p.Snapshot().Pools[0].Version != "" })
 	before := p.Snapshot()
 	err := reload(t, p, text(fmt.Sprintf("a: {listen: \"%s\", servers: [\"%s:1\"]}\nb: {listen: \"%s\", servers: [\"%s:1\"]}\n",
 		third, server, taken, server)))
