@@ -19,9 +19,22 @@ type serverState struct {
 	// lanes are by the number that the pool has for the kind of lane. Number 0 is the pool's own database in
 	// RESP2 and is always there; another has no connections until a client needs it.
 	lanes []lane
-	// lacksRESP3: it has refused to speak it, and not spoken it since.
-	lacksRESP3 bool
+	// resp3 is whether it speaks RESP3, as far as connections have found out. resp3Asked is when one was last made
+	// only to find out.
+	resp3      ability
+	resp3Asked clock.Instant
+	// witness is a connection in RESP2 that was there when the last one in RESP3 was closed at HELLO; 0 if there is none.
+	witness message.ConnID
 }
+
+// ability is what is known of whether a server can do something.
+type ability uint8
+
+const (
+	unknown ability = iota
+	able
+	unable
+)
 
 // lane is a worker's connections of one kind to one server. A client, not a request, is tied to one of
 // them, so that its requests to a server stay in order.
@@ -170,37 +183,82 @@ func (e *Engine) freeNumber(p *poolState) int {
 	return -1
 }
 
-// LacksRESP3 says that some server of the pool is known not to speak RESP3.
+// askPause is how long a server is left alone at least that was asked whether it speaks RESP3.
+const askPause = clock.Instant(time.Second)
+
+// LacksRESP3 says that some server of the pool is known not to speak RESP3: it has refused to, or its version is too
+// old. Both may be over since, and who takes NOPROTO for an end says nothing more by which that would be noticed. So
+// whoever is told makes the proxy ask the server again, for those who come later.
 func (o clientSide) LacksRESP3(p *topology.Pool) bool {
-	return slices.ContainsFunc(o.e.pools[p.Index].servers, func(s serverState) bool { return s.lacksRESP3 })
+	servers, lacks := o.e.pools[p.Index].servers, false
+	for i := range servers {
+		if s := &servers[i]; s.resp3 == unable || s.resp3 == unknown && p.BeforeRESP3() {
+			lacks = true
+			if o.e.now >= s.resp3Asked+askPause {
+				o.e.askRESP3(p, i)
+			}
+		}
+	}
+	return lacks
+}
+
+// askRESP3 has a connection for clients in RESP3 be made, which tells whether the server speaks it.
+func (e *Engine) askRESP3(p *topology.Pool, server int) {
+	if number, ok := e.number(p.Index, message.Lane{Database: p.Database, RESP3: true}); ok {
+		e.pools[p.Index].servers[server].resp3Asked = e.now
+		_ = e.laneOf(p, server, number)[0].Open(e.now) // if it may not be tried now, who comes next tries
+	}
 }
 
 // LacksRESP3 has the pool's clients in RESP3 come again: they were promised what this server does not speak, and
-// every request of theirs to it would fail. When they come they are told NOPROTO.
-func (o serverSide) LacksRESP3(c *upstream.Conn) {
+// every request of theirs to it would fail. When they come they are told NOPROTO. It reports whether that was known.
+func (o serverSide) LacksRESP3(c *upstream.Conn) (known bool) {
 	pool, state := o.stateOf(c)
 	if state == nil {
-		return
+		return true
 	}
-	state.lacksRESP3 = true
+	known = state.resp3 == unable
+	state.resp3 = unable
 	for i := range o.e.slots {
 		if s := o.e.slots[i].client; s != nil && s.Pool.Index == pool.Index {
 			s.EndRESP3()
 		}
 	}
+	return known
+}
+
+// HungUp says whether a server that has closed a connection at HELLO lacks RESP3, as some proxies close at what they do
+// not know: it does if it has done so before, and a connection in RESP2 has lived through both. A server that dies closes
+// that too, sooner or later. If there is none, one is made, for the next time.
+func (o serverSide) HungUp(c *upstream.Conn) bool {
+	_, state := o.stateOf(c)
+	if state == nil || state.resp3 == unable {
+		return state != nil
+	}
+	survived := false
+	var witness message.ConnID
+	state.each(func(other *upstream.Conn) {
+		if !other.Lane().RESP3 && other.Ready() {
+			survived = survived || other.ID == state.witness
+			witness = other.ID
+		}
+	})
+	if witness == 0 {
+		_ = state.lanes[0][0].Open(o.e.now) // if it may not be tried, the server has other troubles
+	}
+	state.witness = witness
+	return survived
 }
 
 // connected is told of a connection that was made. A server that lacked RESP3 may be another one by now: it is
 // asked again, by a connection for clients in RESP3.
 func (o serverSide) connected(c *upstream.Conn) {
 	switch pool, state := o.stateOf(c); {
-	case state == nil || !state.lacksRESP3:
+	case state == nil:
 	case c.Lane().RESP3:
-		state.lacksRESP3 = false
-	default:
-		if number, ok := o.e.number(pool.Index, message.Lane{Database: pool.Database, RESP3: true}); ok {
-			_ = o.e.laneOf(pool, c.Server.Index, number)[0].Open(o.e.now) // if it may not be tried now, the next connection tries
-		}
+		state.resp3, state.witness = able, 0
+	case state.resp3 == unable:
+		o.e.askRESP3(pool, c.Server.Index)
 	}
 }
 

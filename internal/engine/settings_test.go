@@ -83,6 +83,8 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.Protocol = topology.Memcached
 	case "miss":
 		p.MissOnFailure = true
+	case "version":
+		p.Version = v
 	case "flush_all":
 		p.FlushAll = true
 	case "flushdb":

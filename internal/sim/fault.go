@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
@@ -82,6 +83,9 @@ func (w *world) injectServer(f Fault, s *server) {
 	s.hurt = true
 	switch f {
 	case Kill:
+		if slices.ContainsFunc(s.links, s.spares) {
+			return
+		}
 		w.excuse(errRefused, errReset, errPipe, message.ErrEOF)
 		s.down = w.spell()
 		for _, l := range s.links {
@@ -105,6 +109,9 @@ func (w *world) injectServer(f Fault, s *server) {
 func (w *world) injectLink(f Fault, s *server, l *link) {
 	switch f {
 	case Cut:
+		if s.spares(l) {
+			return
+		}
 		w.excuse(errReset, errPipe, message.ErrEOF)
 		s.end(l, oneIn(w.rng, 2))
 	case HalfAnswer:

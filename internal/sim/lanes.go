@@ -274,6 +274,7 @@ func (s *server) greet(l *link, name string, args []string) string {
 			s.w.fail("server %d got %s before the handshake: %+v", s.index, name, l.lane)
 		}
 		l.greeted = true
+		s.rude = s.rude && !l.lane.resp3
 		return ""
 	}
 	if !ok || !slices.Equal(args, want) {

@@ -18,6 +18,9 @@ type server struct {
 
 	old  bool // it knows no HELLO
 	hurt bool // a fault has struck it
+	// rude: it has ended a connection during the handshake, and since then none in RESP3 was past it. To do so again would
+	// look like what a server does that does not know HELLO.
+	rude bool
 
 	// Until when it is what a fault has made of it.
 	down, silent, slow, mute, loading clock.Instant
@@ -225,6 +228,9 @@ func (s *server) reply(l *link, args []string, reply []byte) {
 		l.out.add([]byte(nonsense[w.rng.IntN(len(nonsense))]))
 		return
 	case HalfAnswer:
+		if s.spares(l) {
+			break
+		}
 		l.trick, l.mad = 0, true
 		l.out.add(reply[:w.rng.IntN(len(reply))])
 		l.pipe.in.add(l.out.bytes())
@@ -281,5 +287,9 @@ func (s *server) end(l *link, reset bool) {
 	} else {
 		p.fin = true
 	}
+	s.rude = s.rude || !l.greeted
 	w.excuse(errReset, errPipe, message.ErrEOF)
 }
+
+// spares says that ending the connection now would be rude once too often.
+func (s *server) spares(l *link) bool { return s.rude && !l.greeted }

@@ -6,6 +6,8 @@
 package topology
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/hashkit"
@@ -71,6 +73,13 @@ func (p *Pool) ServerVersion() string {
 		return "7.0.0"
 	}
 	return p.Version
+}
+
+// BeforeRESP3 says that some server is older than RESP3, by its version. Redis has had it since 6.
+func (p *Pool) BeforeRESP3() bool {
+	major, _, _ := strings.Cut(p.Version, ".")
+	n, err := strconv.Atoi(major)
+	return err == nil && n < 6
 }
 
 // Listen is where a pool's clients connect, and how.

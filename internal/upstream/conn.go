@@ -60,8 +60,10 @@ type Owner interface {
 	// borrowed, and its client may have gone.
 	Slow(c *Conn, r *Record)
 	Sampled(c *Conn, r *Record, why Sample)
-	// LacksRESP3 says that the server has refused the protocol of the connection's lane.
-	LacksRESP3(c *Conn)
+	// LacksRESP3 says that the server has refused the protocol of the connection's lane. It reports whether that was
+	// known. HungUp asks whether a server that has closed the connection at HELLO refuses the protocol by that.
+	LacksRESP3(c *Conn) (known bool)
+	HungUp(c *Conn) bool
 }
 
 // Event is a change in a server connection's life.
@@ -131,6 +133,7 @@ type Conn struct {
 	verdict  clock.Instant // until when requests wait for what becomes of a server that has failed; 0 is no wait
 	troubled bool          // the server has failed, and no good reply came since
 	choice   bool          // the handshake is refused because of what a client has chosen
+	quiet    bool          // the connection was made to ask whether the server speaks RESP3, and it still does not
 	misread  misreading    // recognises the reply of a server that took data for commands
 	complain complaint     // recognises replies by which the server says that it cannot serve
 
@@ -499,6 +502,9 @@ func (c *Conn) Lost(now clock.Instant, err error) {
 	}
 	if err == nil {
 		err = message.ErrEOF
+	}
+	if c.atHello() && c.greet.Len() == 0 && len(c.refusal) == 0 && c.owner.HungUp(c) {
+		c.lacksRESP3()
 	}
 	c.fail(err)
 }

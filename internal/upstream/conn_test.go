@@ -66,8 +66,9 @@ func (l *log) Sampled(_ *Conn, r *Record, why Sample) {
 	l.say("sample %d for %d: %q waiting %v, serving %v, %d and %d bytes, %v", r.Ticket.Sequence, why, r.Head, r.Waiting(),
 		r.Serving(), r.Request, r.Reply, r.Err)
 }
-func (l *log) LacksRESP3(*Conn) { l.say("lacks RESP3") }
-func (l *log) Settled(*Conn)    { l.say("settled") }
+func (l *log) LacksRESP3(*Conn) bool { l.say("lacks RESP3"); return false }
+func (l *log) HungUp(*Conn) bool     { l.say("hung up"); return true }
+func (l *log) Settled(*Conn)         { l.say("settled") }
 
 // take returns what was said since the last call.
 func (l *log) take() []string {
@@ -330,4 +331,46 @@ func TestEndsAreCounted(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a refusal of HELLO says of a server: its wording depends on what it is, and on what is in between.
+func TestRefusedHello(t *testing.T) {
+	for reply, lacks := range map[string]bool{
+		"-ERR unknown command `HELLO`, with args beginning with: `3` `AUTH` `default` `secret`": true,
+		"-ERR Unknown command 'HELLO'":                                    true,
+		"-ERR unsupported command 'HELLO'":                                true,
+		"-unknown command 'HELLO'":                                        true,
+		"-ERR handle request, command 'HELLO' is not allowed":             true,
+		"-NOPROTO unsupported protocol version":                           true,
+		"-NOPROTO sorry, this protocol version is not supported.":         true,
+		"-ERR Protocol version is not an integer or out of range":         true,
+		"-WRONGPASS invalid username-password pair or user is disabled.":  false,
+		"-NOAUTH Authentication required.":                                false,
+		"-NOPERM this user has no permissions to run the 'hello' command": false,
+		"-ERR invalid password":                                           false,
+		"-ERR Client sent AUTH, but no password is set":                   false,
+		"-LOADING Redis is loading the dataset in memory":                 false,
+		"-BUSY Redis is busy running a script.":                           false,
+		"-MASTERDOWN Link with MASTER is down":                            false,
+		"-ERR max number of clients reached":                              false,
+		"-DENIED Redis is running in protected mode":                      false,
+	} {
+		c, l, _ := newConn(topology.Settings{Auth: "secret", Database: 2})
+		c.lane.RESP3 = true
+		_ = c.Open(1)
+		c.Connected(1, nil)
+		sent(c)
+		c.Received(1, []byte(reply+"\r\n"))
+		if got := slices.Contains(l.take(), "lacks RESP3"); got != lacks {
+			t.Errorf("%s: it lacks RESP3: %v", reply, got)
+		}
+	}
+	// Of SELECT it says nothing.
+	c, l, _ := newConn(topology.Settings{Database: 2})
+	c.lane.RESP3 = true
+	_ = c.Open(1)
+	c.Connected(1, nil)
+	sent(c)
+	c.Received(1, []byte("%0\r\n-ERR unknown command `SELECT`\r\n"))
+	check(t, l)
 }

@@ -28,7 +28,11 @@ func (c *Conn) fail(err error) {
 	c.refusal, c.complain, c.misread = nil, complaint{}, 0
 	c.parser.reset(c.set, c.lane)
 
-	c.count(err)
+	quiet := c.quiet
+	c.quiet = false
+	if !quiet {
+		c.count(err)
+	}
 	event := ConnectionLost
 	if was != ready {
 		event = ConnectFailed
@@ -45,7 +49,8 @@ func (c *Conn) fail(err error) {
 		}
 		c.owner.Failed(c, f)
 	}
-	if !(was == ready && idle && (err == message.ErrEOF || err == message.ErrUnused)) {
+	c.choice = false
+	if !quiet && !(was == ready && idle && (err == message.ErrEOF || err == message.ErrUnused)) {
 		c.owner.ServerEvent(c, event, err)
 	}
 	failed := c.fifo
@@ -223,15 +228,42 @@ func (c *Conn) blameless(err error) bool {
 
 // refused ends a connection whose server does not want it.
 func (c *Conn) refused(text string) {
-	if c.lane.RESP3 && (strings.HasPrefix(text, "NOPROTO") || strings.HasPrefix(text, "ERR unknown command")) {
-		c.owner.LacksRESP3(c)
-	}
 	head := complaint{}
 	head.add(c.refusal)
 	c.choice = !c.Lasting && !head.is()
+	if c.atHello() && !head.is() && refusesHello(text) {
+		c.lacksRESP3()
+	}
 	c.refusal = nil
 	c.fail(&message.Failure{Text: "server refused the connection: " + c.withoutSecrets(text)})
-	c.choice = false
+}
+
+// atHello says that the answer to HELLO has not come whole.
+func (c *Conn) atHello() bool {
+	return c.state == greeting && c.lane.RESP3 && (c.greetLeft == 2 || c.lane.Database == 0)
+}
+
+// lacksRESP3 notes that the server refuses the lane's protocol. The connection is about to fail by it: that is no failure
+// of the server, and no news if it was known and nobody waits.
+func (c *Conn) lacksRESP3() {
+	c.choice = true
+	c.quiet = c.owner.LacksRESP3(c) && c.fifo.n == 0
+}
+
+// refusesHello says whether an error that HELLO was answered with means that the server lacks it. There are as many
+// wordings as servers and proxies; what is told apart is that it wants other credentials, or nobody at the moment.
+func refusesHello(text string) bool {
+	switch code, _, _ := strings.Cut(text, " "); code {
+	case "NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN":
+		return false
+	}
+	text, _, _ = strings.Cut(strings.ToLower(text), " with args") // behind it is what we said ourselves
+	for _, other := range []string{"password", "authenticat", "permission", "denied", "max number of clients", "too many"} {
+		if strings.Contains(text, other) {
+			return false
+		}
+	}
+	return true
 }
 
 // Retire closes a connection that is not lasting and has had nothing to do since an instant.
