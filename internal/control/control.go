@@ -47,9 +47,9 @@ type Control struct {
 	probes   sync.WaitGroup
 
 	orders    chan func(context.Context)
-	over      chan struct{}            // closed when Run has ended
-	hush      context.CancelFunc       // ends the questions about versions
-	connected map[string]chan struct{} // by pool: there is a new connection; each has room for one
+	over      chan struct{}                       // closed when Run has ended
+	hush      context.CancelFunc                  // ends the questions about versions
+	connected map[topology.ServerID]chan struct{} // there is a new connection; each has room for one
 }
 
 // report is what a worker has seen of a server.

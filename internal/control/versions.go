@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,63 +60,63 @@ type answer struct {
 	version string
 }
 
-// Pauses between rounds of questions to the servers of a pool that have not told yet.
+// Pauses between questions: to a server that has not answered, longer each time; and to one that has.
 const (
 	askAgain     = time.Second
 	askAgainMost = time.Minute
 )
 
-// askVersions asks the servers that have not told their version yet, in the background: one after the other, a
-// connection at a time for each pool. It ends the questions that it has begun before.
+// askVersions asks the servers of Redis pools for their versions, in the background, a connection at a time for each
+// pool. It ends the questions that it has begun before.
 func (c *Control) askVersions(ctx context.Context) {
 	if c.hush != nil {
 		c.hush()
 	}
 	ctx, c.hush = context.WithCancel(ctx)
-	all := map[string]chan struct{}{}
+	all := map[topology.ServerID]chan struct{}{}
 	for _, pool := range c.ejector.Snapshot().Pools {
 		if pool.Protocol != topology.Redis {
 			continue // its clients are told the level of the protocol
 		}
-		left := slices.DeleteFunc(slices.Clone(pool.Servers), func(s *topology.Server) bool {
-			return c.ejector.records[pool.Index][s.Index].version != ""
-		})
-		connected := make(chan struct{}, 1)
-		all[pool.Name] = connected
-		c.probes.Go(func() { c.askPool(ctx, pool, left, connected) })
+		turn := make(chan struct{}, 1)
+		for _, s := range pool.Servers {
+			connected := make(chan struct{}, 1)
+			all[s.ID()] = connected
+			told := c.ejector.records[pool.Index][s.Index].version != ""
+			c.probes.Go(func() { c.askServer(ctx, pool, s, told, turn, connected) })
+		}
 	}
 	c.mu.Lock()
 	c.connected = all
 	c.mu.Unlock()
 }
 
-// askPool asks until all servers have told their version. One that refuses, because the user may not ask, is not
-// asked again before there is a new connection to the pool's servers: it may be another server, or have another
-// mind.
-func (c *Control) askPool(ctx context.Context, pool *topology.Pool, left []*topology.Server, connected <-chan struct{}) {
-	refused := map[*topology.Server]bool{}
-	for pause := askAgain; ; pause = min(2*pause, askAgainMost) {
-		left = slices.DeleteFunc(left, func(s *topology.Server) bool {
-			if refused[s] {
-				return false
-			}
-			version, err := c.askVersion(ctx, pool, s)
-			refused[s] = err == nil
-			return version != ""
-		})
-		if len(left) == 0 {
-			return
-		}
-		if !slices.ContainsFunc(left, func(s *topology.Server) bool { return !refused[s] }) {
+// askServer asks until the server has answered. That it does not tell, because the user may not ask, is an answer. It is
+// asked again when there is a new connection to it: it may be another server, or have another mind.
+func (c *Control) askServer(ctx context.Context, pool *topology.Pool, s *topology.Server, told bool, turn chan struct{}, connected <-chan struct{}) {
+	for pause := askAgain; ; {
+		if told {
 			select {
 			case <-connected:
-				clear(refused)
 			case <-ctx.Done():
 				return
 			}
 		}
 		select {
-		case <-time.After(pause):
+		case turn <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		_, err := c.askVersion(ctx, pool, s)
+		<-turn
+		wait := askAgainMost
+		if told = err == nil; told {
+			pause = askAgain
+		} else {
+			wait, pause = pause, min(2*pause, askAgainMost)
+		}
+		select {
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return
 		}
@@ -125,9 +124,9 @@ func (c *Control) askPool(ctx context.Context, pool *topology.Pool, left []*topo
 }
 
 // Connected reports a new connection to a server.
-func (c *Control) Connected(pool *topology.Pool, _ *topology.Server) {
+func (c *Control) Connected(_ *topology.Pool, server *topology.Server) {
 	c.mu.Lock()
-	connected := c.connected[pool.Name]
+	connected := c.connected[server.ID()]
 	c.mu.Unlock()
 	select {
 	case connected <- struct{}{}:

@@ -123,20 +123,20 @@ q:
 	<-ended
 }
 
-// A server that refuses to tell is left alone until there is a new connection to the pool; one that does not answer is
-// asked again, at longer and longer intervals.
-func TestRefusalsAreTakenForAnAnswer(t *testing.T) {
+// A server that has told, or refuses to, is left alone until there is a new connection to it, and for a minute at least; one
+// that does not answer is asked again, at longer and longer intervals.
+func TestServersAreAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := Build(load(t, `
 p:
   listen: 127.0.0.1:1
   redis: true
-  servers: ["127.0.0.1:2:1 refuses", "127.0.0.1:3:1 silent"]
+  servers: ["127.0.0.1:2:1 refuses", "127.0.0.1:3:1 silent", "127.0.0.1:4:1 tells"]
 `), 1)
 		pool := s.Pools[0]
 		asked := map[string]int{}
 		var mu sync.Mutex
-		there := false
+		there, tells := false, "6.2.0"
 		version := func(_ context.Context, s *topology.Server, _ *topology.Settings) (string, error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -144,33 +144,52 @@ p:
 			if s.Name == "silent" && !there {
 				return "", errors.New("nobody there")
 			}
+			if s.Name == "tells" {
+				return tells, nil
+			}
 			return "", nil
 		}
-		c := New(NewEjector(s, []Policy{{}}, 1), &notebook{told: make(chan struct{}, 1)}, nil, version)
+		n := &notebook{told: make(chan struct{}, 1)}
+		c := New(NewEjector(s, []Policy{{}}, 1), n, nil, version)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
 			c.Run(ctx)
 		}()
-		check := func(after time.Duration, refuses, silents int) {
+		check := func(after time.Duration, refuses, silents, told int, says string) {
 			t.Helper()
 			time.Sleep(after)
 			synctest.Wait()
 			mu.Lock()
 			defer mu.Unlock()
-			if asked["refuses"] != refuses || asked["silent"] != silents {
+			if asked["refuses"] != refuses || asked["silent"] != silents || asked["tells"] != told {
 				t.Errorf("%v later: %v", after, asked)
 			}
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			if got := n.current.Pools[0].Version; got != says {
+				t.Errorf("%v later: clients are told %s, want %s", after, got, says)
+			}
 		}
-		check(10*time.Second, 1, 4) // at once, and after 1, 2 and 4 seconds
+		check(10*time.Second, 1, 4, 1, "6.2.0") // at once, and after 1, 2 and 4 seconds
 		mu.Lock()
-		there = true
+		there, tells = true, "7.0.0"
 		mu.Unlock()
-		check(24*time.Hour, 1, 5)
-		c.Connected(pool, pool.Servers[0])
-		check(time.Minute, 2, 6)
-		check(24*time.Hour, 2, 6)
+		check(24*time.Hour, 1, 5, 1, "6.2.0")
+		c.Connected(pool, pool.Server("refuses"))
+		check(time.Second, 2, 5, 1, "6.2.0")
+		c.Connected(pool, pool.Server("tells")) // it was replaced
+		check(time.Second, 2, 5, 2, "7.0.0")
+		mu.Lock()
+		tells = "8.0.0"
+		mu.Unlock()
+		for range 3 {
+			c.Connected(pool, pool.Server("tells"))
+		}
+		check(57*time.Second, 2, 5, 2, "7.0.0")
+		check(3*time.Second, 2, 5, 3, "8.0.0")
+		check(24*time.Hour, 2, 5, 3, "8.0.0")
 		cancel()
 		<-ended
 	})
