@@ -122,7 +122,7 @@ var subcommandRows = map[string][]row{
 	"object": {
 		{"encoding", 3, ReadOnly, OneKey, key2},
 		{"freq", 3, ReadOnly, OneKey, key2},
-		{"help", 2, 0, Refused, noKeys},
+		{"help", 2, 0, AnyServer, noKeys},
 		{"idletime", 3, ReadOnly, OneKey, key2},
 		{"refcount", 3, ReadOnly, OneKey, key2},
 	},
@@ -153,13 +153,13 @@ var subcommandRows = map[string][]row{
 		{"createconsumer", 5, Write, OneKey, key2},
 		{"delconsumer", 5, Write, OneKey, key2},
 		{"destroy", 4, Write, OneKey, key2},
-		{"help", 2, 0, Refused, noKeys},
+		{"help", 2, 0, AnyServer, noKeys},
 		{"setid", -5, Write, OneKey, key2},
 	},
 	"xinfo": {
 		{"consumers", 4, ReadOnly, OneKey, key2},
 		{"groups", 3, ReadOnly, OneKey, key2},
-		{"help", 2, 0, Refused, noKeys},
+		{"help", 2, 0, AnyServer, noKeys},
 		{"stream", -3, ReadOnly, OneKey, key2},
 	},
 }

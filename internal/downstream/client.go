@@ -2,7 +2,6 @@ package downstream
 
 import (
 	"bytes"
-	"strconv"
 	"strings"
 
 	"github.com/cashew-proxy/cashew/internal/command"
@@ -130,10 +129,26 @@ func (s *Session) tracking(dst []byte, r *request) []byte {
 	switch {
 	case bytes.EqualFold(r.arg(2), []byte("on")):
 		return command.AppendUnknownSubcommand(dst, r.arg(0), r.arg(1))
-	case bytes.EqualFold(r.arg(2), []byte("off")):
+	case bytes.EqualFold(r.arg(2), []byte("off")) && trackingOptions(r):
 		return append(dst, okay...)
 	}
 	return append(dst, syntaxError...)
+}
+
+// trackingOptions says whether there is nothing behind CLIENT TRACKING OFF but what may be there, and means nothing.
+func trackingOptions(r *request) bool {
+	for i := 3; i < len(r.args); i++ {
+		switch option := strings.ToLower(printableText(r.arg(i))); option {
+		case "bcast", "optin", "optout", "noloop":
+		case "redirect", "prefix":
+			if i++; i == len(r.args) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // unblock finds no client that waits for a key: none does.
@@ -144,8 +159,8 @@ func (s *Session) unblock(r *request) string {
 	if len(r.args) == 4 && !bytes.EqualFold(r.arg(3), []byte("timeout")) && !bytes.EqualFold(r.arg(3), []byte("error")) {
 		return "-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR\r\n"
 	}
-	if _, err := strconv.ParseInt(string(r.arg(2)), 10, 64); err != nil {
-		return "-ERR value is not an integer or out of range\r\n"
+	if _, ok := integer(r.arg(2)); !ok {
+		return notInteger
 	}
 	return ":0\r\n"
 }

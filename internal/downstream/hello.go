@@ -74,7 +74,7 @@ const (
 )
 
 func protocolVersionError(version []byte) string {
-	if n := len(version); n > 0 && n < 19 && len(bytes.Trim(version, "0123456789")) == 0 {
+	if _, ok := integer(version); ok {
 		return "-NOPROTO unsupported protocol version\r\n"
 	}
 	return "-ERR Protocol version is not an integer or out of range\r\n"

@@ -87,44 +87,49 @@ func (s *Session) ping(spec *command.Spec, r *request) {
 }
 
 // authenticate checks AUTH [user] password against the pool's own. The texts are twemproxy's for its
-// form of the command, and Redis' for the form with a user.
+// form of the command, and Redis' for the form with a user. Who fails stays what it was, as in Redis.
 func (s *Session) authenticate(r *request) string {
-	if len(r.args) > 3 {
-		return "-ERR syntax error\r\n"
-	}
-	if s.Pool.Auth == "" {
+	ok, reply := false, wrongPassword
+	switch {
+	case len(r.args) > 3:
+		return syntaxError
+	case len(r.args) == 3:
+		ok = s.mayPass(r.arg(1), r.arg(2))
+	case s.Pool.Auth == "":
 		return "-ERR Client sent AUTH, but no password is set\r\n"
+	default:
+		ok = subtle.ConstantTimeCompare(r.arg(1), []byte(s.Pool.Auth)) == 1
+		reply = "-ERR invalid password\r\n"
 	}
-	ok := subtle.ConstantTimeCompare(r.arg(len(r.args)-1), []byte(s.Pool.Auth)) == 1
-	if len(r.args) == 3 {
-		user := s.Pool.User
-		if user == "" {
-			user = "default"
-		}
-		if !ok || string(r.arg(1)) != user {
-			s.counters.Inc(stats.Unauthenticated)
-			return "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
-		}
-	}
-	s.setAuthed(ok)
 	if !ok {
 		s.counters.Inc(stats.Unauthenticated)
-		return "-ERR invalid password\r\n"
+		return reply
 	}
-	return "+OK\r\n"
+	s.setAuthed(true)
+	return okay
+}
+
+const notInteger = "-ERR value is not an integer or out of range\r\n"
+
+// integer reads a number as Redis does: without zeros in front, a plus or a negative zero.
+func integer(b []byte) (n int64, ok bool) {
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	return n, err == nil && string(strconv.AppendInt(nil, n, 10)) == string(b)
 }
 
 // selectDatabase has what follows go to another database.
 func (s *Session) selectDatabase(arg []byte) {
-	n, err := strconv.Atoi(string(arg))
+	n, ok := integer(arg)
 	reply := okay
 	switch {
-	case err != nil:
-		reply = "-ERR value is not an integer or out of range\r\n"
-	case n < 0 || n >= s.Pool.Databases:
+	case !ok:
+		reply = notInteger
+	case n != int64(int32(n)):
+		reply = "-ERR value is out of range, value must between -2147483648 and 2147483647\r\n"
+	case n < 0 || n >= int64(s.Pool.Databases):
 		reply = "-ERR DB index is out of range\r\n"
 	}
-	if reply == okay && !s.changeLane(message.Lane{Database: n, RESP3: s.lane.RESP3}) {
+	if reply == okay && !s.changeLane(message.Lane{Database: int(n), RESP3: s.lane.RESP3}) {
 		reply = tooManyLanes
 	}
 	s.answerLocally(append(s.desk.scratch[:0], reply...))

@@ -111,8 +111,8 @@ func (s *Session) listClients(dst []byte, spec *command.Spec, r *request) []byte
 		none = !normal
 	case n > 3 && bytes.EqualFold(r.arg(2), []byte("id")):
 		for i := 3; i < n; i++ {
-			id, err := strconv.ParseInt(string(r.arg(i)), 10, 64)
-			if err != nil {
+			id, ok := integer(r.arg(i))
+			if !ok {
 				return append(dst, "-ERR Invalid client ID\r\n"...)
 			}
 			ids = append(ids, uint64(id))
@@ -215,8 +215,8 @@ func (s *Session) killOptions(r *request) (k selection, reply string) {
 		value := r.arg(i + 1)
 		switch string(bytes.ToLower(r.arg(i))) {
 		case "id":
-			id, err := strconv.ParseInt(string(value), 10, 64)
-			if err != nil || id < 1 {
+			id, ok := integer(value)
+			if !ok || id < 1 {
 				return k, "-ERR client-id should be greater than 0\r\n"
 			}
 			k.id = uint64(id)
@@ -235,9 +235,9 @@ func (s *Session) killOptions(r *request) (k selection, reply string) {
 				return k, "-ERR No such user '" + printableText(value) + "'\r\n"
 			}
 		case "maxage":
-			age, err := strconv.ParseInt(string(value), 10, 64)
+			age, ok := integer(value)
 			switch {
-			case err != nil:
+			case !ok:
 				return k, "-ERR maxage is not an integer or out of range\r\n"
 			case age <= 0:
 				return k, "-ERR maxage should be greater than 0\r\n"

@@ -2,7 +2,6 @@ package downstream
 
 import (
 	"bytes"
-	"strconv"
 	"strings"
 	"time"
 
@@ -130,9 +129,9 @@ func (s *Session) pauseClients(r *request) string {
 	default:
 		return "-ERR CLIENT PAUSE mode must be WRITE or ALL\r\n"
 	}
-	ms, err := strconv.ParseInt(string(r.arg(2)), 10, 64)
+	ms, ok := integer(r.arg(2))
 	switch {
-	case err != nil:
+	case !ok:
 		return "-ERR timeout is not an integer or out of range\r\n"
 	case ms < 0:
 		return "-ERR timeout is negative\r\n"

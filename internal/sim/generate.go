@@ -284,8 +284,7 @@ func (c *client) login() {
 	case cfg.Auth == "":
 		say("-ERR Client sent AUTH, but no password is set\r\n", "AUTH", "x")
 	case oneIn(c.rng, 8):
-		say("-ERR invalid password\r\n", "AUTH", cfg.Auth+"!")
-		c.authed = false
+		say("-ERR invalid password\r\n", "AUTH", cfg.Auth+"!") // who is in already stays in
 	case oneIn(c.rng, 3) && cfg.User != "":
 		say("+OK\r\n", "AUTH", cfg.User, cfg.Auth)
 		c.authed = true

@@ -64,7 +64,7 @@ var differences = []difference{
 	{"`QUIT`", request("QUIT") + after, "", "+OK\r\n", false},
 	{"`PING message`, `ECHO`", request("PING hello") + after, "", "$5\r\nhello\r\n" + pong, false},
 	{"`PING message`, `ECHO`", request("ECHO hello") + after, "", "$5\r\nhello\r\n" + pong, false},
-	{"`AUTH user password`", request("AUTH u p") + after, "", "-ERR Client sent AUTH, but no password is set\r\n" + pong, false},
+	{"`AUTH user password`", request("AUTH u p") + after, "", "-WRONGPASS invalid username-password pair or user is disabled.\r\n" + pong, false},
 	{"`SELECT`", request("SELECT 0") + after, "", "+OK\r\n" + pong, false},
 	{"`SELECT`", request("SELECT 1") + after, "", "+OK\r\n" + pong, false},
 	{"`SELECT`", request("SELECT 16") + after, "", "-ERR DB index is out of range\r\n" + pong, false},
@@ -124,12 +124,19 @@ func TestAuthentication(t *testing.T) {
 	for _, input := range []string{
 		request("PING"), request("GET a"), request("MGET a b c"), request("AUTH wrong") + request("GET a"), request("AUTH secret") + request("PING"),
 		request("AUTH secret") + request("SET a v") + request("GET a") + request("MGET a b c d"),
-		request("AUTH secret") + request("AUTH wrong") + request("GET a"), request("LOLWUT"),
+		request("AUTH secret") + request("AUTH wrong") + request("AUTH secret") + request("GET a"), request("LOLWUT"),
 	} {
 		want, got := until(t, old, input), until(t, ours, input)
 		if want != got || want == "" {
 			t.Errorf("%.80q: twemproxy %.200q, cashew %.200q", input, want, got)
 		}
+	}
+	again, refused := request("AUTH secret")+request("AUTH wrong")+request("PING"), "+OK\r\n-ERR invalid password\r\n"
+	if got := until(t, old, again); got != refused+"-NOAUTH Authentication required\r\n" {
+		t.Errorf("a wrong password after the right one: twemproxy %q: the document says that it takes the right away", got)
+	}
+	if got := until(t, ours, again); got != refused+pong {
+		t.Errorf("a wrong password after the right one: cashew %q", got)
 	}
 }
 
