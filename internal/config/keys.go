@@ -291,8 +291,9 @@ var limitKeys = []key[Pool]{
 		as:   asSize(minBuffer, 1<<30, func(p *Pool) *int { return &p.InlineSizeLimit }),
 	},
 	{
-		name: "reply_nesting_limit", kind: "number", fallback: "128", since: ofCashew, touches: TouchesServers, allowed: "1 to 65535",
-		help: "The deepest nesting of arrays in a server's reply; beyond it the reply counts as malformed.",
+		name: "reply_nesting_limit", kind: "number", fallback: "16384", since: ofCashew, touches: TouchesServers, allowed: "1 to 65535",
+		help: "The deepest nesting of arrays in a server's reply; beyond it the reply counts as malformed. A script of Redis can return 7995 levels. " +
+			"Each takes 8 bytes of memory until the reply ends.",
 		as:   asNumber(1, 65535, func(p *Pool) *int { return &p.ReplyNestingLimit }),
 	},
 	{

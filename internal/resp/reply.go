@@ -268,6 +268,10 @@ func (p *ReplyParser) bulk(b []byte, i int) (int, error) {
 	return i, nil
 }
 
+// keptLevels is how many levels memory is kept for between replies. Few replies have more than three; a script's may have
+// thousands.
+const keptLevels = 64
+
 // ended counts a value that is whole and says whether the reply is.
 func (p *ReplyParser) ended() bool {
 	for n := len(p.open) - 1; n >= 0; n-- {
@@ -275,6 +279,9 @@ func (p *ReplyParser) ended() bool {
 			return false
 		}
 		p.open = p.open[:n]
+	}
+	if cap(p.open) > keptLevels {
+		p.open = nil
 	}
 	return true
 }

@@ -152,3 +152,22 @@ func TestEncoders(t *testing.T) {
 		}
 	}
 }
+
+// What a deep reply has taken is given back with its end: each level takes 8 bytes.
+func TestDeepReplyLeavesNothing(t *testing.T) {
+	p := ReplyParser{Nesting: 10000}
+	deep := strings.Repeat("*2\r\n:1\r\n", 10000) + ":1\r\n"
+	perReply := testing.AllocsPerRun(1, func() {
+		if n, done, err := p.Next([]byte(deep)); n != len(deep) || !done || err != nil {
+			t.Fatal(n, done, err)
+		}
+	})
+	if perReply == 0 {
+		t.Error("a deep reply leaves its memory with the parser")
+	}
+	shallow := []byte(strings.Repeat("*2\r\n:1\r\n", 30) + ":1\r\n")
+	_, _, _ = p.Next(shallow)
+	if n := testing.AllocsPerRun(10, func() { _, _, _ = p.Next(shallow) }); n != 0 {
+		t.Errorf("%v allocations for a usual reply", n)
+	}
+}

@@ -231,6 +231,7 @@ XSETID {x}x 5-0
 EVAL return{KEYS[1],ARGV[1]} 1 {e}k arg
 EVAL return{1,2,{3,'four'}} 0
 EVAL return{err='MY'} 1 {e}k
+EVAL return(function(t)for--[[]]i=1,5000--[[]]do--[[]]t={t,1}end--[[]]return--[[]]t--[[]]end)({}) 0
 EVAL_RO return(redis.call('GET',KEYS[1])) 1 {s}k
 EVALSHA 0000000000000000000000000000000000000000 1 {e}k
 EVALSHA_RO 0000000000000000000000000000000000000000 0
