@@ -294,7 +294,7 @@ var limitKeys = []key[Pool]{
 		name: "reply_nesting_limit", kind: "number", fallback: "16384", since: ofCashew, touches: TouchesServers, allowed: "1 to 65535",
 		help: "The deepest nesting of arrays in a server's reply; beyond it the reply counts as malformed. A script of Redis can return 7995 levels. " +
 			"Each takes 8 bytes of memory until the reply ends.",
-		as:   asNumber(1, 65535, func(p *Pool) *int { return &p.ReplyNestingLimit }),
+		as: asNumber(1, 65535, func(p *Pool) *int { return &p.ReplyNestingLimit }),
 	},
 	{
 		name: "client_output_limit", kind: "size", fallback: "64mb", since: ofCashew, touches: TouchesClients, allowed: anyBuffer,
