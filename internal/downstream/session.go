@@ -417,6 +417,9 @@ func (s *Session) Over(n uint32) {
 	}
 }
 
+// Outstanding is how many there are.
+func (s *Session) Outstanding() uint32 { return s.outstanding }
+
 // rest takes up what had to wait until nothing of the client's is on its way any more.
 func (s *Session) rest() {
 	if s.strayed {

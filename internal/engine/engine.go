@@ -435,5 +435,23 @@ func (e *Engine) Shutdown(now clock.Instant) {
 // Clients is the number of client connections.
 func (e *Engine) Clients() int { return e.clients }
 
+// Outstanding is, for tests, how many requests and fragments the sessions count that server connections have of theirs,
+// and how many those have of clients that are there: between two calls it is the same.
+func (e *Engine) Outstanding() (counted, waiting uint64) {
+	for i := range e.slots {
+		if c := e.slots[i].client; c != nil {
+			counted += uint64(c.Outstanding())
+		}
+	}
+	e.eachConn(func(c *upstream.Conn) {
+		c.EachTicket(func(t message.Ticket) {
+			if s := e.find(t.Client); s != nil && s.client != nil {
+				waiting++
+			}
+		})
+	})
+	return counted, waiting
+}
+
 // Buffers is the memory of the data plane, for tests and statistics.
 func (e *Engine) Buffers() *bytebuf.Pool { return &e.pool }

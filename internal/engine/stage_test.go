@@ -185,6 +185,9 @@ func (s *stage) settle() {
 func (s *stage) turn() {
 	var dirty []message.ConnID
 	dirty, s.next = s.e.Turn(s.now, s.snap)
+	if counted, waiting := s.e.Outstanding(); counted != waiting {
+		s.t.Fatalf("clients count %d requests that servers have of theirs, and those have %d", counted, waiting)
+	}
 	for _, id := range dirty {
 		p := s.peers[id]
 		if p == nil {

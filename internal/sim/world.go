@@ -133,6 +133,9 @@ func (w *world) turn() {
 	w.poll()
 	w.apply()
 	dirty, next := w.engine.Turn(w.now, w.snapshot)
+	if counted, waiting := w.engine.Outstanding(); counted != waiting {
+		w.fail("clients count %d requests that servers have of theirs, and those have %d", counted, waiting)
+	}
 	for _, id := range dirty {
 		if p := w.byID[id]; p != nil {
 			p.deserted = p.deserted || w.sabotage(ForgetOutput)

@@ -272,6 +272,13 @@ func (c *Conn) Queued() int { return c.out.Len() }
 // Waiting is the number of requests without a reply.
 func (c *Conn) Waiting() int { return int(c.fifo.n) }
 
+// EachTicket calls f for each of those.
+func (c *Conn) EachTicket(f func(message.Ticket)) {
+	for i := range c.fifo.n {
+		f(c.fifo.at(i).ticket)
+	}
+}
+
 // Connected is the host's answer to Dial.
 func (c *Conn) Connected(now clock.Instant, err error) {
 	c.now = now
