@@ -46,6 +46,9 @@ func (t *target) load(ctx context.Context, w workload, n int) (sample, error) {
 	if err != nil {
 		return fail(err)
 	}
+	if t.name == nutcracker {
+		w.RESP3 = false // it closes clients at HELLO
+	}
 	s, err := t.drive(ctx, t.port, w, n)
 	if err != nil {
 		return fail(err)
@@ -128,6 +131,9 @@ func benchmark(ctx context.Context, port int, w workload, n int) *exec.Cmd {
 		"-h", "127.0.0.1", "-p", strconv.Itoa(port), "--csv", "--precision", "3",
 		"-c", strconv.Itoa(w.Clients), "-P", strconv.Itoa(w.Pipeline),
 		"-n", strconv.Itoa(n), "-r", strconv.Itoa(w.keys.keys),
+	}
+	if w.RESP3 {
+		args = append(args, "-3")
 	}
 	if w.value {
 		args = append(args, "-x") // the last argument comes from stdin: 1 MiB is too long for a command line

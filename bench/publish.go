@@ -11,31 +11,34 @@ import (
 	"strings"
 )
 
-// publishTo is a page, by its path in the repository, and what of the report stands in it.
+// publishTo is a page, by its path in the repository, the name of its marks, and what of the report stands between them.
 type publishTo struct {
 	page  string
+	marks marks
 	write func(rep *report, w io.Writer)
 }
 
 var published = []publishTo{
-	{"README.md", (*report).summary},
-	{filepath.Join("docs", "performance.md"), (*report).body},
+	{"README.md", "bench", (*report).summary},
+	{filepath.Join("docs", "performance.md"), "bench", (*report).body},
+	{filepath.Join("docs", "performance.md"), "resp3", (*report).inRESP3},
 }
 
-// The marks on a page, each on a line, between which figures stand.
-const (
-	beginMark = "<!-- bench:begin -->\n"
-	endMark   = "<!-- bench:end -->\n"
-)
+// marks are two lines on a page, between which figures stand.
+type marks string
 
-// replaceMarked puts text between the marks of a page.
-func replaceMarked(page, text []byte) ([]byte, error) {
-	head, rest, begins := bytes.Cut(page, []byte(beginMark))
-	_, tail, ends := bytes.Cut(rest, []byte(endMark))
-	if !begins || !ends || bytes.Contains(tail, []byte(beginMark)) {
-		return nil, errors.New("the marks bench:begin and bench:end are not there once each")
+func (m marks) begin() string { return "<!-- " + string(m) + ":begin -->\n" }
+func (m marks) end() string   { return "<!-- " + string(m) + ":end -->\n" }
+
+// replace puts text between the marks of a page.
+func (m marks) replace(page, text []byte) ([]byte, error) {
+	begin, end := []byte(m.begin()), []byte(m.end())
+	head, rest, begins := bytes.Cut(page, begin)
+	_, tail, ends := bytes.Cut(rest, end)
+	if !begins || !ends || bytes.Contains(tail, begin) {
+		return nil, fmt.Errorf("the marks %s:begin and %s:end are not there once each", m, m)
 	}
-	return bytes.Join([][]byte{head, []byte(beginMark), text, []byte(endMark), tail}, nil), nil
+	return bytes.Join([][]byte{head, begin, text, end, tail}, nil), nil
 }
 
 // publish writes the figures into the pages of the repository at dir.
@@ -48,7 +51,7 @@ func (rep *report) publish(dir string) error {
 		}
 		var text bytes.Buffer
 		p.write(rep, &text)
-		page, err = replaceMarked(page, text.Bytes())
+		page, err = p.marks.replace(page, text.Bytes())
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.page, err)
 		}
@@ -68,13 +71,39 @@ func (o *options) publishable(dir string) error {
 	for _, p := range published {
 		page, err := os.ReadFile(filepath.Join(dir, p.page))
 		if err == nil {
-			_, err = replaceMarked(page, nil)
+			_, err = p.marks.replace(page, nil)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.page, err)
 		}
 	}
 	return nil
+}
+
+// inRESP3 prints what clients in RESP3 make of the rows: beside the same rows in RESP2, and against the same bars.
+func (rep *report) inRESP3(w io.Writer) {
+	rows := report{Targets: rep.Targets}
+	fmt.Fprint(w, "Requests a second and the proxy's CPU per request. The ratio is that of cashew's medians.\n\n")
+	fmt.Fprintln(w, "| workload | no proxy, RESP3 | nutcracker, RESP2 | cashew, RESP2 | cashew, RESP3 | CPU, RESP3 to RESP2 |")
+	fmt.Fprintln(w, "|---|--:|--:|--:|--:|--:|")
+	figures := func(r result, target string) string {
+		return fmt.Sprintf("%s, %.3g µs", thousands(r.median(target, throughput.of)), r.median(target, proxyCPU.of))
+	}
+	for _, r := range rep.Results {
+		if !r.Workload.RESP3 {
+			continue
+		}
+		rows.Results = append(rows.Results, r)
+		name := strings.TrimSuffix(r.Workload.Name, resp3)
+		for _, old := range rep.Results {
+			if old.Workload.Name == name {
+				fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %.2f |\n", name, thousands(r.median(direct, throughput.of)), figures(r, nutcracker),
+					figures(old, cashew), figures(r, cashew), r.median(cashew, proxyCPU.of)/old.median(cashew, proxyCPU.of))
+			}
+		}
+	}
+	fmt.Fprintln(w)
+	rows.bars(w)
 }
 
 // summaryRows are the rows of the README's tables, by the names of their workloads.

@@ -37,6 +37,7 @@ type workload struct {
 	Clients  int
 	Pipeline int
 	Args     []string // the command, without a value
+	RESP3    bool     // the clients say HELLO 3, where the target has it
 
 	keys    keyspace
 	value   bool // append a value of the keyspace's size to the command
@@ -90,7 +91,7 @@ func (b bar) String() string {
 // pipelined is the least number of requests of a pipelined run: fewer are over in a blink.
 const pipelined = 3_000_000
 
-var workloads = []workload{
+var workloads = withRESP3([]workload{
 	get("get-1c", 1, 1, 5_000, 0,
 		bar{throughput, nutcracker, 0.9}),
 	get("get-50c", 50, 1, 20_000, 0,
@@ -119,6 +120,21 @@ var workloads = []workload{
 	ofMemcached("mc-set-50c-P16", "set", 1, 50, 16, 100_000, against(0.4, 0.95)),
 	ofMemcached("mc-set-1000c-P16", "set", 1, 1000, 16, 100_000, against(0.4, 0.95)),
 	ofMemcached("mc-mget-100", "get", 100, 50, 1, 4_000, against(0.6, 1.3)),
+})
+
+// resp3 is what the name of a row with clients in RESP3 ends with.
+const resp3 = "-RESP3"
+
+// withRESP3 adds the rows with clients in RESP3: those of Redis that have bars, which are to hold as well.
+func withRESP3(rows []workload) []workload {
+	for _, w := range rows {
+		if w.Protocol == redis && len(w.bars) > 0 {
+			w.Name += resp3
+			w.RESP3, w.floor = true, false
+			rows = append(rows, w)
+		}
+	}
+	return rows
 }
 
 func get(name string, clients, pipeline, probe, atLeast int, bars ...bar) workload {
