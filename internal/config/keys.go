@@ -179,7 +179,7 @@ var connectionKeys = []key[Pool]{
 	{
 		name: "preconnect", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: TouchesServers, allowed: boolean,
 		help: "Connects to all servers at start, with all `server_connections`, and not at the first request. For clients in RESP3, " +
-			"or in another database than `redis_db`, connections are made at their first request all the same.",
+			"or in another database than `redis_db`, connections are made at their first request all the same; those in RESP3 are then kept as well.",
 		as: asBool(func(p *Pool) *bool { return &p.Preconnect }),
 	},
 	{

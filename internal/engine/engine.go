@@ -389,6 +389,8 @@ func (e *Engine) renewServer(s *serverState, server *topology.Server, p *topolog
 	s.each(func(c *upstream.Conn) {
 		turned := c.Server.Ejected != server.Ejected
 		c.Apply(server, &p.Settings)
+		c.Lasting = lasting(p, c.Lane())
+		e.spareLanes = e.spareLanes || !c.Lasting && c.ID != 0
 		if turned {
 			c.Abandon(e.now)
 		}

@@ -133,6 +133,7 @@ type Conn struct {
 	verdict  clock.Instant // until when requests wait for what becomes of a server that has failed; 0 is no wait
 	troubled bool          // the server has failed, and no good reply came since
 	choice   bool          // the handshake is refused because of what a client has chosen
+	lacks    bool          // the last handshake was refused because the server does not speak RESP3: it is not kept open then
 	quiet    bool          // the connection was made to ask whether the server speaks RESP3, and it still does not
 	misread  misreading    // recognises the reply of a server that took data for commands
 	complain complaint     // recognises replies by which the server says that it cannot serve
@@ -175,7 +176,7 @@ func (c *Conn) Open(now clock.Instant) error {
 	if err := c.owner.MayDial(c); err != nil {
 		return err
 	}
-	c.state, c.dialed = dialing, now
+	c.state, c.dialed, c.lacks = dialing, now, false
 	c.counters.Inc(stats.ServerDials)
 	c.ID = c.owner.Dial(c)
 	if c.set.ConnectTimeout > 0 {

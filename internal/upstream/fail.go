@@ -66,7 +66,7 @@ func (c *Conn) fail(err error) {
 	if len(failed.ring) <= 1024 {
 		c.spare = failed.ring
 	}
-	if c.set.Preconnect && c.Lasting && !intended(err) {
+	if c.set.Preconnect && c.Lasting && !intended(err) && !c.lacks {
 		at := c.retryAt
 		if was == ready {
 			at = c.now.Add(c.reconnectPause())
@@ -126,7 +126,7 @@ func (c *Conn) Expire(now clock.Instant) clock.Instant {
 		next = c.verdict
 	}
 	if c.state == closed {
-		if c.verdict != 0 || !c.set.Preconnect || !c.Lasting || c.Server.Ejected {
+		if c.verdict != 0 || !c.set.Preconnect || !c.Lasting || c.lacks || c.Server.Ejected {
 			return next
 		}
 		if c.retryAt > now {
@@ -246,7 +246,7 @@ func (c *Conn) atHello() bool {
 // lacksRESP3 notes that the server refuses the lane's protocol. The connection is about to fail by it: that is no failure
 // of the server, and no news if it was known and nobody waits.
 func (c *Conn) lacksRESP3() {
-	c.choice = true
+	c.choice, c.lacks = true, true
 	c.quiet = c.owner.LacksRESP3(c) && c.fifo.n == 0
 }
 
