@@ -81,6 +81,9 @@ func (s *floorServer) accept() error {
 // turn serves one client.
 func (s *floorServer) turn(ev ready) error {
 	fd, c := ev.id, s.clients[ev.id]
+	if c == nil {
+		return nil // closed, but a process that is being started still has a copy, and epoll goes by copies
+	}
 	err := s.flush(fd, c)
 	if err == nil && ev.read {
 		var n int

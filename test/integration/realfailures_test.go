@@ -116,6 +116,9 @@ func TestServersWithTooManyClients(t *testing.T) {
 				}
 				c := &asker{t: t, d: d, addr: p.Addr}
 				for i := range 5 {
+					if eject && i == 2 {
+						p.Log.Await(t, "server ejected") // requests wait for it, but not longer than a busy machine may take
+					}
 					got := c.ask(key)
 					if eject && i >= 2 {
 						if got != d.miss {
