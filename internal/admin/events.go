@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/cashew-proxy/cashew/internal/proxy"
 )
 
 const (
@@ -21,6 +23,7 @@ type Events struct {
 	mu   sync.Mutex
 	ring []Event // ring[i] has a Number of which i is the remainder
 	last uint64
+	here int           // callers that wait
 	more chan struct{} // closed when there is one more; nil if nobody waits
 }
 
@@ -51,6 +54,26 @@ func (e *Events) newest(limit int) []Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.from(e.last-min(e.last, uint64(limit)), limit)
+}
+
+// mostWaiting leaves most of the callers' places to others: health is asked for there, too.
+const mostWaiting = maxCallers / 2
+
+// enter notes a caller that waits, unless enough do already. Each that enters leaves.
+func (e *Events) enter() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.here >= mostWaiting {
+		return false
+	}
+	e.here++
+	return true
+}
+
+func (e *Events) leave() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.here--
 }
 
 // after are those that came after the one of a number, at most limit; the oldest that are kept if that is none of this
@@ -103,7 +126,8 @@ func (t *tee) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 func (t *tee) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelInfo {
+	// The access log has keys, and so many lines that nothing else would be left.
+	if r.Level >= slog.LevelInfo && r.Message != proxy.AccessLine {
 		one := Event{Time: r.Time.Round(0), Level: r.Level.String(), Text: cut(r.Message)}
 		if len(t.fields)+r.NumAttrs() > 0 {
 			one.Fields = map[string]string{}

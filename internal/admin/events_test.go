@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cashew-proxy/cashew/internal/proxy"
 )
 
 func TestEventsOfTheLog(t *testing.T) {
@@ -17,6 +19,7 @@ func TestEventsOfTheLog(t *testing.T) {
 	var text bytes.Buffer
 	log := slog.New(e.Tee(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	log.Debug("too small")
+	log.Info(proxy.AccessLine, "key", "somebody's") // keys are for the access log alone
 	log.Info("started", "pid", 7)
 	log.With("a", 1).WithGroup("g").With("b", time.Second).Warn("failed", "c", errors.New("no"), slog.Group("h", "d", "x"))
 	log.Error("long", "text", strings.Repeat("x", 5000)+"\xff")
@@ -103,5 +106,22 @@ func TestEventsAreAwaited(t *testing.T) {
 	began := time.Now()
 	if got := read[[]Event](t, s, "GET", "/api/events?after=2", ""); len(got) != 0 || time.Since(began) > limit/2 {
 		t.Errorf("%+v after %v", got, time.Since(began))
+	}
+}
+
+// However many wait for events, others find a place.
+func TestEventsLeavePlaces(t *testing.T) {
+	e := NewEvents()
+	for i := range mostWaiting {
+		if !e.enter() {
+			t.Fatalf("number %d may not wait", i)
+		}
+	}
+	if e.enter() || mostWaiting >= maxCallers {
+		t.Error("all places are taken by callers that wait")
+	}
+	e.leave()
+	if !e.enter() {
+		t.Error("a place that was left is not free")
 	}
 }

@@ -288,6 +288,12 @@ func (h *handler) events(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if wait > 0 {
+		if !h.Events.enter() {
+			return nil, &failure{status: http.StatusServiceUnavailable, text: "enough callers wait for events; ask without \"wait\", or later"}
+		}
+		defer h.Events.leave()
+	}
 	ctx, cancel := context.WithTimeout(c.Context(), time.Duration(wait)*time.Second)
 	defer cancel()
 	defer context.AfterFunc(h.ending, cancel)()

@@ -73,6 +73,19 @@ func (k *KeySpec) AppendKeys(dst []int, argc int, at func(int) []byte) []int {
 	return dst
 }
 
+// First is the position of a request's first key as far as its first arguments tell, 0 if they do not, or there is
+// none. It is for people who look at requests, not for serving them.
+func (k *KeySpec) First(args [][]byte) int {
+	first := k.FirstKey
+	if first == 0 && k.numKeys != 0 && k.numKeys < len(args) && string(args[k.numKeys]) != "0" {
+		first = k.numKeys + 1
+	}
+	if first >= len(args) {
+		return 0
+	}
+	return first
+}
+
 // keyCount is the number that b writes, or 0 if it writes none or more than limit. It takes what
 // any version of Redis takes: a plus sign and leading zeros were once legal, and a server that
 // rejects them says so itself.

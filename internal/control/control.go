@@ -54,7 +54,7 @@ type Control struct {
 
 // report is what a worker has seen of a server.
 type report struct {
-	server  topology.ServerID
+	server  *topology.Server
 	failure upstream.Failure // without an error: it has recovered
 }
 
@@ -74,12 +74,12 @@ func New(e *Ejector, plane Plane, probe ProbeFunc, version VersionFunc) *Control
 
 // Failed reports a failure. Verdict will be called for the server.
 func (c *Control) Failed(_ *topology.Pool, server *topology.Server, f upstream.Failure) {
-	c.report(report{server.ID(), f})
+	c.report(report{server, f})
 }
 
 // Recovered reports that a server has answered after a failure.
 func (c *Control) Recovered(_ *topology.Pool, server *topology.Server) {
-	c.report(report{server: server.ID()})
+	c.report(report{server: server})
 }
 
 func (c *Control) report(r report) {
@@ -144,7 +144,7 @@ func (c *Control) find(id topology.ServerID) (at Probe, ok bool) {
 	return Probe{}, false
 }
 
-// place is find for a server that was asked something: under another address it is another server.
+// place is find for a server that was asked something, or has failed: under another address it is another server.
 func (c *Control) place(asked *topology.Server) (at Probe, ok bool) {
 	if at, ok = c.find(asked.ID()); ok {
 		s := c.ejector.Snapshot().Pools[at.Pool].Servers[at.Server]
@@ -168,9 +168,9 @@ func (c *Control) judge() {
 	c.reports = nil
 	c.mu.Unlock()
 	for _, r := range reports {
-		at, ok := c.find(r.server)
+		at, ok := c.place(r.server)
 		if !ok {
-			continue // it was removed meanwhile, and nobody waits for it
+			continue // it was removed meanwhile, or has another address, and nobody waits for it
 		}
 		if r.failure.Err == nil {
 			c.ejector.Recovered(at.Pool, at.Server)
@@ -186,7 +186,7 @@ func (c *Control) judge() {
 			c.plane.CountSpared(at.Pool, at.Server)
 			c.log(slog.LevelWarn, "server fails and keeps its keys: eject_limit is reached", at, r.failure.Err)
 		}
-		c.plane.Verdict(r.server)
+		c.plane.Verdict(r.server.ID())
 	}
 }
 

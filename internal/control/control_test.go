@@ -181,3 +181,21 @@ p:
 		t.Errorf("%q; %d ejected, %d spared, %d verdicts", n.lines, n.counted, n.spared, n.verdicts)
 	}
 }
+
+// What is said of a server before a reload is not held against another one that has taken its name.
+func TestFailuresOfTheOldAddress(t *testing.T) {
+	at := func(address string) *topology.Snapshot {
+		return Build(load(t, "p: {listen: \"127.0.0.1:1\", redis: true, servers: [\""+address+":1 a\", \"127.0.0.1:3:1 b\"]}\n"), 1)
+	}
+	s, policies := at("127.0.0.1:2"), []Policy{{FailureLimit: 1, RetryTimeout: time.Hour, Share: 100}}
+	n := &notebook{told: make(chan struct{}, 1)}
+	c := New(NewEjector(s, policies, 1), n, nil, nil)
+	for _, server := range s.Pools[0].Servers {
+		c.Failed(s.Pools[0], server, upstream.Failure{Err: errors.New("refused"), At: clock.System()})
+	}
+	c.ejector = c.ejector.Reload(clock.System(), at("127.0.0.1:9"), policies)
+	c.judge()
+	if c.ejector.Out(0, 0) || !c.ejector.Out(0, 1) || n.verdicts != 1 {
+		t.Errorf("out: %v, %v; %d verdicts", c.ejector.Out(0, 0), c.ejector.Out(0, 1), n.verdicts)
+	}
+}

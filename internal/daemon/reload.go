@@ -54,6 +54,10 @@ func (r *reloader) reload(why string, dry bool) (control.Differences, error) {
 	if dry {
 		return d, err
 	}
+	if why == becauseOfFile && err == nil && len(d.Changes) == 0 && r.reloads().Err == nil {
+		r.log.Debug("a file was touched, and nothing has changed")
+		return d, nil
+	}
 	r.note(next, current, err)
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
@@ -68,11 +72,7 @@ func (r *reloader) reload(why string, dry bool) (control.Differences, error) {
 		}
 		r.log.Log(context.Background(), level, "configuration changed", "change", c.String())
 	}
-	level := slog.LevelInfo
-	if why == becauseOfFile && len(d.Changes) == 0 {
-		level = slog.LevelDebug // somebody has touched it
-	}
-	r.log.Log(context.Background(), level, "reloaded", "because", why, "changes", len(d.Changes), "needs_restart", d.NeedsRestart)
+	r.log.Info("reloaded", "because", why, "changes", len(d.Changes), "needs_restart", d.NeedsRestart)
 	return d, nil
 }
 
@@ -121,6 +121,9 @@ func (r *reloader) watch(end <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
+		if others := r.files(); !slices.Equal(others, files) {
+			files, known = others, "" // some were not looked at before they were read: all are read once more
+		}
 		now := look(files)
 		settled := now == last
 		last = now
@@ -130,9 +133,6 @@ func (r *reloader) watch(end <-chan struct{}) {
 		known = now // from before they are read: what changes meanwhile is found the next time
 		if r.config().Process.Watch {
 			_, _ = r.reload(becauseOfFile, false) // the log has the outcome
-		}
-		if others := r.files(); !slices.Equal(others, files) {
-			files, known = others, "" // some were not looked at before they were read: all are read once more
 		}
 	}
 }

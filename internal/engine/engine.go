@@ -96,6 +96,7 @@ type slot struct {
 	client     *downstream.Session
 	peer       netip.AddrPort
 	conn       *upstream.Conn
+	extra      bool // the connection is counted in Engine.extras
 }
 
 // poolState is a pool's part of the worker.

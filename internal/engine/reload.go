@@ -31,6 +31,9 @@ func (e *Engine) Reload(now clock.Instant, s *topology.Snapshot, counters *Count
 		k := e.kept(p)
 		if k < 0 {
 			pools[i] = e.newPool(p, counters, i)
+			if before := e.snapshot.Pool(p.Name); before != nil { // an operator has paused what has the name
+				pools[i].pauses[byOperator] = old[before.Index].pauses[byOperator]
+			}
 			continue
 		}
 		moved[k] = i

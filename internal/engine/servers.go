@@ -94,7 +94,7 @@ func (o serverSide) Dial(c *upstream.Conn) message.ConnID {
 	s.conn = c
 	if !c.Lasting {
 		o.e.spareLanes = true
-		if o.e.extra(c) {
+		if s.extra = o.e.extra(c); s.extra {
 			o.e.extras++
 		}
 	}
@@ -106,11 +106,11 @@ func (o serverSide) Hangup(c *upstream.Conn) {
 	if c.ID == 0 {
 		return
 	}
-	o.e.host.Close(c.ID)
-	o.e.vacate(c.ID)
-	if !c.Lasting && o.e.extra(c) {
+	if o.e.slots[c.ID.Slot()].extra {
 		o.e.extras--
 	}
+	o.e.host.Close(c.ID)
+	o.e.vacate(c.ID)
 	c.Dirty = false
 	o.e.resume(c)
 }

@@ -64,8 +64,10 @@ func (e *Engine) peek(p topology.Protocol, head []byte) (name, key []byte) {
 		if spec != nil && spec.Container() {
 			spec = spec.Resolve(len(args), func(i int) []byte { return args[i] })
 		}
-		if spec != nil && spec.FirstKey > 0 && spec.FirstKey < len(args) {
-			key = args[spec.FirstKey]
+		if spec != nil {
+			if first := spec.First(args); first > 0 {
+				key = args[first]
+			}
 		}
 	}
 	return name, key[:min(len(key), keyShown)]

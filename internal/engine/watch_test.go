@@ -40,7 +40,8 @@ func TestSlowLog(t *testing.T) {
 	for _, c := range []struct{ request, command, key string }{
 		{redis("get", "a"), "get", "a"},
 		{redis("SET", "b", strings.Repeat("v", 1000)), "SET", "b"},
-		{redis("EVAL", "return 1", "1", "c"), "EVAL", ""}, // its key is found by a number, for which people need not wait
+		{redis("EVAL", "return 1", "1", "c"), "EVAL", "c"},
+		{redis("EVAL", "return 1", "0"), "EVAL", ""},
 		{redis("OBJECT", "ENCODING", "d"), "OBJECT", "d"},
 		{redis("BITOP", "AND", "e", "f"), "BITOP", "e"},
 		{redis("GET", long), "GET", long[:64]},

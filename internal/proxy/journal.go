@@ -100,6 +100,9 @@ func (j *journal) note(level slog.Level, text string, p *topology.Pool, s *topol
 	j.put(l)
 }
 
+// AccessLine is the text of a line of the access log.
+const AccessLine = "access"
+
 // Access notes a request that was picked for the access log.
 func (j *journal) Access(a engine.Access) { j.put(line{access: &a}) }
 
@@ -224,7 +227,7 @@ func (j *journal) emitAccess(a *engine.Access) {
 		client = a.Client.String()
 	}
 	key := strconv.QuoteToASCII(a.Key)
-	j.log.Info("access", "pool", a.Pool, "client", client, "command", strings.ToLower(a.Command), "key", key[1:len(key)-1],
+	j.log.Info(AccessLine, "pool", a.Pool, "client", client, "command", strings.ToLower(a.Command), "key", key[1:len(key)-1],
 		"server", a.Server, "waiting", a.Waiting, "serving", a.Serving, "request_bytes", a.Request, "reply_bytes", a.Reply,
 		"outcome", outcome)
 }

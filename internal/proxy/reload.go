@@ -107,26 +107,38 @@ func (p *Proxy) Reload(s *topology.Snapshot, within time.Duration) error {
 
 // reload is Reload in the worker's goroutine. Listeners that were given to the loop are taken out of fresh.
 func (w *worker) reload(now clock.Instant, next *inForce, fresh opened, within time.Duration) error {
-	if w.draining {
-		return errors.New("the proxy is shutting down")
+	select {
+	case <-w.drained:
+		return errShuttingDown
+	default:
+		if w.draining {
+			return errShuttingDown
+		}
 	}
 	added := map[int]bool{}
+	done := false
+	defer func() {
+		for number := range added {
+			if !done { // an error, or a panic: the worker goes on with what it had
+				w.loop.RemoveListener(number)
+			}
+		}
+	}()
 	for i, d := range next.doors {
 		ln := fresh[d.number]
 		if ln == nil {
 			continue
 		}
 		if err := w.loop.AddListener(d.number, ln, next.snapshot.Pools[i].ClientKeepAlive); err != nil {
-			for number := range added {
-				w.loop.RemoveListener(number)
-			}
 			return err
 		}
 		delete(fresh, d.number)
 		added[d.number] = true
 	}
+	w.Engine.Reload(now, next.snapshot, next.counters, within)
 	before := w.proxy.inForce.Load()
 	w.enter(next)
+	done = true
 	for _, d := range before.doors {
 		if _, stays := w.poolOf[d.number]; !stays {
 			w.loop.RemoveListener(d.number)
@@ -139,9 +151,10 @@ func (w *worker) reload(now clock.Instant, next *inForce, fresh opened, within t
 			w.proxy.log.Warn("a listener keeps its settings", "pool", pool.Name, "error", err)
 		}
 	}
-	w.Engine.Reload(now, next.snapshot, next.counters, within)
 	return nil
 }
+
+var errShuttingDown = errors.New("the proxy is shutting down")
 
 // enter has the worker go by what is in force from now on.
 func (w *worker) enter(next *inForce) {

@@ -10,6 +10,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/redistest"
+	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // What is asked of a worker is what its clients have told and done, and no more of it than was asked for.
@@ -35,13 +36,21 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// A pause that an operator has put in force is there until he ends it, or its time is over: a panic does not end it.
+// A pause that an operator has put in force is there until he ends it, or its time is over: neither a panic ends it nor
+// another pool of the same name.
 func TestPause(t *testing.T) {
-	p := start(t, snapshot(t, []string{redistest.StartServer(t)}), slog.New(slog.DiscardHandler))
+	before := snapshot(t, []string{redistest.StartServer(t)})
+	p := start(t, before, slog.New(slog.DiscardHandler))
 	if err := p.Pause("pool0", downstream.PauseWrites, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	p.worker.loop.Post(func(clock.Instant) { panic("a bug") })
+	next, other := *before, *before.Pools[0]
+	other.Database = 1
+	next.Epoch, next.Pools = 2, []*topology.Pool{&other}
+	if err := p.Reload(&next, time.Second); err != nil {
+		t.Fatal(err)
+	}
 	s := p.Status()
 	if at := s.Pools[0]; at.Paused != downstream.PauseWrites || at.Left < 59*time.Minute || at.Left > time.Hour || at.Address != p.Addresses()[0] {
 		t.Errorf("%+v", s)
