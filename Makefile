@@ -43,7 +43,7 @@ demo: build ## build, then run cashew in front of servers of its own
 	bin/cashew demo
 
 peers:
-	@scripts/peers.sh redis-server memcached memccapable nutcracker curl promtool
+	@scripts/peers.sh redis-server memcached memccapable nutcracker curl promtool groff
 
 test: peers ## install missing peers, then run every test
 	go test -shuffle=on -timeout 5m ./...

@@ -48,22 +48,10 @@ func clientsCommand() *cobra.Command {
 	limit := c.Flags().Int("limit", 0, "the most that are listed (default: the process decides)")
 	c.ValidArgsFunction = completeNames(t, false)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := t.client()
-		if err != nil {
-			return err
+		ask := func(client *console.Client, pool string) ([]admin.Client, error) {
+			return client.Clients(cmd.Context(), pool, *limit)
 		}
-		pool := ""
-		if len(args) == 1 {
-			pool = args[0]
-		}
-		list, err := client.Clients(cmd.Context(), pool, *limit)
-		switch {
-		case err != nil:
-			return err
-		case t.json:
-			return encode(cmd.OutOrStdout(), list)
-		}
-		return console.WriteClients(cmd.OutOrStdout(), list)
+		return ofPools(cmd, t, args, ask, console.WriteClients)
 	}
 	return c
 }

@@ -21,22 +21,10 @@ func hotCommand() *cobra.Command {
 	t := targetFlags(c).jsonFlag(c)
 	c.ValidArgsFunction = completeNames(t, false)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := t.client()
-		if err != nil {
-			return err
+		ask := func(client *console.Client, pool string) ([]admin.HotKeys, error) {
+			return client.Hot(cmd.Context(), pool)
 		}
-		pool := ""
-		if len(args) == 1 {
-			pool = args[0]
-		}
-		list, err := client.Hot(cmd.Context(), pool)
-		switch {
-		case err != nil:
-			return err
-		case t.json:
-			return encode(cmd.OutOrStdout(), list)
-		}
-		return console.WriteHot(cmd.OutOrStdout(), list)
+		return ofPools(cmd, t, args, ask, console.WriteHot)
 	}
 	return c
 }

@@ -108,6 +108,28 @@ func exchange[T any](cmd *cobra.Command, t *target, method, path string, body an
 	return write(answer)
 }
 
+// ofPools asks of the pool that args name, or of all, and writes the answer as JSON or as write does.
+func ofPools[T any](
+	cmd *cobra.Command, t *target, args []string, ask func(c *console.Client, pool string) ([]T, error), write func(io.Writer, []T) error,
+) error {
+	client, err := t.client()
+	if err != nil {
+		return err
+	}
+	pool := ""
+	if len(args) == 1 {
+		pool = args[0]
+	}
+	list, err := ask(client, pool)
+	switch {
+	case err != nil:
+		return err
+	case t.json:
+		return encode(cmd.OutOrStdout(), list)
+	}
+	return write(cmd.OutOrStdout(), list)
+}
+
 // writeJSON writes the process' JSON as people can read it, too.
 func writeJSON(cmd *cobra.Command, b []byte) error {
 	if len(b) == 0 {

@@ -101,27 +101,18 @@ func (p *Proxy) Pause(pool string, mode downstream.Pause, length time.Duration) 
 	return err
 }
 
-// consult has f run in the worker, and returns what it says.
+// consult is inquire for what may be refused.
 func consult[T any](p *Proxy, f func(w *worker, now clock.Instant) (T, error)) (v T, err error) {
 	type outcome struct {
 		v   T
 		err error
 	}
-	answer := make(chan outcome, 1)
-	w := p.worker
-	if w == nil || !w.loop.Post(func(now clock.Instant) {
+	o, ok := inquire(p, func(w *worker, now clock.Instant) outcome {
 		v, err := f(w, now)
-		answer <- outcome{v, err}
-	}) {
+		return outcome{v, err}
+	})
+	if !ok {
 		return v, ErrNoAnswer
 	}
-	timer := time.NewTimer(reportWithin)
-	defer timer.Stop()
-	select {
-	case o := <-answer:
-		return o.v, o.err
-	case <-p.ended:
-	case <-timer.C:
-	}
-	return v, ErrNoAnswer
+	return o.v, o.err
 }
