@@ -20,7 +20,7 @@ type Status struct {
 	Level    int          `json:"log_level"` // twemproxy's verbosity
 	Reloads  Reloads      `json:"reloads"`
 	Memory   Memory       `json:"memory"`
-	Worker   Worker       `json:"worker"`
+	Workers  []Worker     `json:"workers"`
 	Pools    []PoolStatus `json:"pools"`
 }
 
@@ -40,8 +40,10 @@ type Memory struct {
 	System   uint64 `json:"system"` // that the Go runtime has from the system
 }
 
-// Worker is the event loop. Rates are left to whoever asks twice.
+// Worker is an event loop. Rates are left to whoever asks twice.
 type Worker struct {
+	Active      bool   `json:"active"` // it gets clients
+	Clients     int    `json:"clients"`
 	Turns       uint64 `json:"turns"`
 	SystemCalls uint64 `json:"system_calls"`
 	Busy        int64  `json:"busy_nanoseconds"` // not waiting

@@ -81,7 +81,11 @@ func (f *fake) Status() control.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := control.Status{Servers: map[topology.ServerID]control.ServerStatus{}}
-	s.Snapshot, s.Buffered, s.Loop = f.snapshot, 4096, eventloop.Stats{Turns: 10, Waits: 1, Reads: 2, Writes: 3, Controls: 4, Accepts: 5, Slept: uint64(time.Second)}
+	s.Snapshot, s.Active = f.snapshot, 1
+	s.Workers = []proxy.WorkerReport{
+		{Loop: eventloop.Stats{Turns: 10, Waits: 1, Reads: 2, Writes: 3, Controls: 4, Accepts: 5, Slept: uint64(time.Second)}, Lived: time.Minute, Clients: 3, Buffered: 4000},
+		{Loop: eventloop.Stats{Turns: 2, Waits: 2}, Lived: time.Minute, Buffered: 96},
+	}
 	for _, p := range f.snapshot.Pools {
 		at := proxy.PoolStatus{Address: p.Listen.Address, Paused: f.paused[p.Name]}
 		if at.Paused != downstream.PauseNone {

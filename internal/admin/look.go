@@ -50,13 +50,27 @@ func (h *handler) status(call) (any, error) {
 	return Status{
 		Version: h.Version, PID: h.PID, Started: h.Started, Now: h.now(), Config: h.Process.Config().Path,
 		Epoch: s.Snapshot.Epoch, Draining: h.Process.Draining(), Level: h.Process.Level(), Reloads: h.Process.Reloads(),
-		Memory: Memory{Buffered: s.Buffered, Limit: s.Snapshot.MemoryLimit, Heap: heap, System: system},
-		Worker: Worker{
-			Turns: s.Loop.Turns, SystemCalls: s.Loop.Waits + s.Loop.Reads + s.Loop.Writes + s.Loop.Controls + s.Loop.Accepts,
-			Busy: max(int64(h.now().Sub(h.Started))-int64(s.Loop.Slept), 0),
-		},
-		Pools: h.poolsOf(&s),
+		Memory:  Memory{Buffered: buffered(&s), Limit: s.Snapshot.MemoryLimit, Heap: heap, System: system},
+		Workers: workersOf(&s), Pools: h.poolsOf(&s),
 	}, nil
+}
+
+func workersOf(s *control.Status) (all []Worker) {
+	for i := range s.Workers {
+		w, loop := &s.Workers[i], &s.Workers[i].Loop
+		all = append(all, Worker{
+			Active: i < s.Active, Clients: w.Clients, Turns: loop.Turns,
+			SystemCalls: loop.Waits + loop.Reads + loop.Writes + loop.Controls + loop.Accepts, Busy: int64(w.Busy()),
+		})
+	}
+	return all
+}
+
+func buffered(s *control.Status) (n int64) {
+	for i := range s.Workers {
+		n += s.Workers[i].Buffered
+	}
+	return n
 }
 
 // memory asks the runtime, which stops nobody for it.

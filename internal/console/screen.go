@@ -108,13 +108,9 @@ func head(s Sample, v View) []Line {
 	if now.Draining {
 		title += "  DRAINING"
 	}
-	busy := "-"
-	if b := s.Before; b != nil && now.Now.After(b.Now) && now.Worker.Busy > 0 {
-		busy = percent(float64(now.Worker.Busy-b.Worker.Busy) / float64(now.Now.Sub(b.Now)))
-	}
 	lines := []Line{
 		{title, Title},
-		{fmt.Sprintf("busy %s  buffered %s of %s  heap %s  system %s", busy, size(now.Memory.Buffered), size(now.Memory.Limit),
+		{fmt.Sprintf("%s  buffered %s of %s  heap %s  system %s", busy(s), size(now.Memory.Buffered), size(now.Memory.Limit),
 			size(int64(now.Memory.Heap)), size(int64(now.Memory.System))), Plain},
 		{"reloads " + reloads(now.Reloads, clock), Plain},
 	}
@@ -125,6 +121,22 @@ func head(s Sample, v View) []Line {
 		lines = append(lines, Line{v.Trouble, Alarm})
 	}
 	return lines
+}
+
+// busy says how many workers have clients, and the share of time in which each of those was.
+func busy(s Sample) string {
+	text := ""
+	for i, w := range s.Now.Workers {
+		if !w.Active {
+			continue
+		}
+		share := "-"
+		if b := s.Before; b != nil && i < len(b.Workers) && s.Now.Now.After(b.Now) && w.Busy > 0 {
+			share = percent(float64(w.Busy-b.Workers[i].Busy) / float64(s.Now.Now.Sub(b.Now)))
+		}
+		text += " " + share
+	}
+	return "busy" + text
 }
 
 // chosen is the index of the pool whose servers are shown, negative if there is no pool at all.

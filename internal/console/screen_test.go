@@ -33,7 +33,7 @@ func status(seconds int) *admin.Status {
 		Version: "1.2.3", PID: 4242, Started: start, Now: start.Add(3*time.Hour + time.Duration(seconds)*time.Second), Epoch: 4,
 		Reloads: admin.Reloads{Succeeded: 3, Last: &last},
 		Memory:  admin.Memory{Buffered: 1 << 20, Limit: 512 << 20, Heap: 6 << 20, System: 18 << 20},
-		Worker:  admin.Worker{Busy: int64(seconds) * 370e6},
+		Workers: []admin.Worker{{Active: true, Busy: int64(seconds) * 370e6}, {}},
 	}
 	until := s.Now.Add(20 * time.Second)
 	alpha := admin.PoolStatus{

@@ -171,10 +171,9 @@ type counted struct{ requests, clients uint64 }
 // count counts for both pools.
 func (s *stage) count() (sum counted) {
 	for pool := range 2 {
-		c := s.proxy.PoolCounters(pool)
-		closed := c.Read(stats.ClientsClosed) // first: a client is accepted before it is closed
-		sum.requests += c.Read(stats.Requests)
-		sum.clients += c.Read(stats.ClientsAccepted) - closed
+		c := s.proxy.PoolCounts(pool)
+		sum.requests += c[stats.Requests]
+		sum.clients += max(c[stats.ClientsAccepted], c[stats.ClientsClosed]) - c[stats.ClientsClosed] // of different turns
 	}
 	return sum
 }

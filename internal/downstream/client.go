@@ -27,7 +27,7 @@ func (s *Session) client(spec *command.Spec, r *request) {
 	case "client|id":
 		reply = resp.AppendInt(reply, int64(s.Number))
 	case "client|info":
-		reply = resp.AppendVerbatim(reply, string(s.appendInfo(nil, spec.Name)), resp3)
+		reply = resp.AppendVerbatim(reply, string(appendInfo(nil, s.Pool, s.portray(), spec.Name)), resp3)
 	case "client|list":
 		reply = s.listClients(reply, spec, r)
 	case "client|kill":

@@ -96,8 +96,11 @@ func (s *Session) judged(servers []int32) bool {
 	return false
 }
 
-// full says that the worker's memory is used up.
-func (d *Desk) full() bool { return d.MemoryLimit > 0 && d.Pool.InUse() >= d.MemoryLimit }
+// InUse is how many bytes the buffers of all workers hold.
+func (d *Desk) InUse() int64 { return d.Pool.InUse() + d.Elsewhere }
+
+// full says that the memory is used up.
+func (d *Desk) full() bool { return d.MemoryLimit > 0 && d.InUse() >= d.MemoryLimit }
 
 // dispatch decides what becomes of a request.
 func (s *Session) dispatch(r *request) {

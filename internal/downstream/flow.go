@@ -87,7 +87,7 @@ func (s *Session) holdForOutput() {
 	}
 	s.counters.Inc(stats.ClientsOverflowed)
 	s.desk.Owner.ClientEvent(s, Overflowed, reason)
-	s.abort()
+	s.Abort()
 }
 
 // Output lends what is to be sent next, up to about limit bytes.
@@ -119,7 +119,7 @@ func (s *Session) Expire(now clock.Instant) clock.Instant {
 		if due <= now {
 			s.counters.Inc(stats.ClientsStalled)
 			s.desk.Owner.ClientEvent(s, Stalled, "accepted no byte for client_output_timeout")
-			s.abort()
+			s.Abort()
 			return clock.Never
 		}
 		next = due
@@ -131,7 +131,7 @@ func (s *Session) Expire(now clock.Instant) clock.Instant {
 		}
 		if due <= now {
 			s.counters.Inc(stats.ClientsIdle)
-			s.abort()
+			s.Abort()
 			return clock.Never
 		}
 		next = min(next, due)

@@ -91,8 +91,8 @@ func (s *Session) serverSection(w *report) {
 }
 
 func (s *Session) clientsSection(w *report) {
-	c := s.counters
-	w.number("connected_clients", c.Local(stats.ClientsAccepted)-c.Local(stats.ClientsClosed))
+	c := &s.desk.view.Counts
+	w.number("connected_clients", c[stats.ClientsAccepted]-c[stats.ClientsClosed])
 	w.number("cluster_connections", 0)
 	w.number("maxclients", uint64(s.maxClients()))
 	w.number("blocked_clients", 0)
@@ -100,7 +100,7 @@ func (s *Session) clientsSection(w *report) {
 }
 
 func (s *Session) memorySection(w *report) {
-	used, limit := s.desk.Pool.InUse(), s.desk.MemoryLimit
+	used, limit := s.desk.InUse(), s.desk.MemoryLimit
 	w.number("used_memory", uint64(used))
 	w.text("used_memory_human", human(used))
 	w.number("maxmemory", uint64(limit))
@@ -123,10 +123,10 @@ func human(n int64) string {
 }
 
 func (s *Session) statsSection(w *report) {
-	c := s.counters
-	w.number("total_connections_received", c.Local(stats.ClientsAccepted))
-	w.number("total_commands_processed", c.Local(stats.Requests))
-	w.number("rejected_connections", c.Local(stats.ClientsRefused))
+	c := &s.desk.view.Counts
+	w.number("total_connections_received", c[stats.ClientsAccepted])
+	w.number("total_commands_processed", c[stats.Requests])
+	w.number("rejected_connections", c[stats.ClientsRefused])
 }
 
 // ownSection has what Redis has no word for: the pool's counters, under their names everywhere, and its servers.
@@ -136,10 +136,10 @@ func (s *Session) ownSection(w *report) {
 	}
 	w.text("pool", s.Pool.Name)
 	for i, row := range stats.PoolTable {
-		w.number(row.Name, s.counters.Local(stats.Counter(i)))
+		w.number(row.Name, s.desk.view.Counts[i])
 	}
 	w.number("servers", uint64(len(s.Pool.Servers)))
-	counters, ejections := s.desk.Owner.ServerCounters(s.Pool), s.desk.Owner.Ejections(s.Pool)
+	counters, ejections := s.desk.view.Servers, s.desk.Owner.Ejections(s.Pool)
 	for i, server := range s.Pool.Servers {
 		state := "live"
 		if server.Ejected {
@@ -149,7 +149,7 @@ func (s *Session) ownSection(w *report) {
 		line += ",ejections=" + strconv.FormatUint(ejections[i].Number(), 10) +
 			",spared=" + strconv.FormatUint(ejections[i].Spared(), 10)
 		for k, row := range stats.GaugeTable {
-			line += "," + row.Name + "=" + strconv.FormatUint(counters[i].Local(stats.ServerConnections+stats.Counter(k)), 10)
+			line += "," + row.Name + "=" + strconv.FormatUint(counters[i][int(stats.ServerConnections)+k], 10)
 		}
 		w.text("server"+strconv.Itoa(i), line)
 	}

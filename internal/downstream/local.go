@@ -15,6 +15,9 @@ import (
 func (s *Session) local(spec *command.Spec, r *request) {
 	d := s.desk
 	s.counters.Inc(stats.LocalReplies)
+	if !s.learn(askedBy(spec)) {
+		return
+	}
 	switch spec.Name {
 	case "ping":
 		s.ping(spec, r)
@@ -46,6 +49,7 @@ func (s *Session) local(spec *command.Spec, r *request) {
 	default:
 		s.container(spec, r)
 	}
+	d.view = View{}
 }
 
 // container answers the subcommands of CLIENT, and those of other containers that have the same answer each.

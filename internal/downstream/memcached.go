@@ -297,6 +297,9 @@ func (s *Session) statistics(b []byte, r *memcached.Request) {
 	switch {
 	case len(r.Tokens) == 1:
 		s.counters.Inc(stats.LocalReplies)
+		if !s.learn(AskCounts) {
+			return
+		}
 		s.answerLocally(s.appendStatistics(s.desk.scratch[:0]))
 	case word(1) == "servers" && len(r.Tokens) == 2:
 		s.everywhere([]byte("stats\r\n"), true, r)
@@ -311,18 +314,18 @@ func (s *Session) statistics(b []byte, r *memcached.Request) {
 	}
 }
 
-// appendStatistics appends the worker's numbers of the pool under memcached's names, and under the proxy's own.
+// appendStatistics appends the numbers of the pool under memcached's names, and under the proxy's own.
 func (s *Session) appendStatistics(dst []byte) []byte {
 	line := func(name string, n uint64) {
 		dst = fmt.Appendf(dst, "STAT %s %d\r\n", name, n)
 	}
-	c := s.counters
+	c := &s.desk.view.Counts
 	line("uptime", uint64(s.desk.Now.Sub(s.desk.Started)/time.Second))
 	dst = append(dst, "STAT version "+memcached.ProtocolVersion+"\r\n"...)
-	line("curr_connections", c.Local(stats.ClientsAccepted)-c.Local(stats.ClientsClosed))
-	line("total_connections", c.Local(stats.ClientsAccepted))
+	line("curr_connections", c[stats.ClientsAccepted]-c[stats.ClientsClosed])
+	line("total_connections", c[stats.ClientsAccepted])
 	for i, row := range stats.PoolTable {
-		line(row.Name, c.Local(stats.Counter(i)))
+		line(row.Name, c[i])
 	}
 	return append(dst, "END\r\n"...)
 }

@@ -12,45 +12,36 @@ import (
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
-// appendInfo appends the client's line of CLIENT LIST. It has Redis' fields in Redis' order: libraries parse
+// appendInfo appends the line of CLIENT LIST for a client of pool. It has Redis' fields in Redis' order: libraries parse
 // it, some strictly. What a proxy does not have is 0, or what Redis says of a client without it.
-func (s *Session) appendInfo(dst []byte, running string) []byte {
-	d := s.desk
+func appendInfo(dst []byte, pool *topology.Pool, c Portrait, running string) []byte {
 	field := func(name, value string) {
 		dst = append(append(append(dst, name...), '='), value...)
 		dst = append(dst, ' ')
 	}
 	number := func(name string, n int64) { field(name, strconv.FormatInt(n, 10)) }
-	number("id", int64(s.Number))
-	field("addr", s.address())
-	field("laddr", localAddress(s.Pool.Listen))
+	number("id", int64(c.Number))
+	field("addr", c.address(pool))
+	field("laddr", localAddress(pool.Listen))
 	number("fd", -1)
-	field("name", s.name)
-	number("age", int64(d.Now.Sub(s.since)/time.Second))
-	number("idle", int64(d.Now.Sub(s.active)/time.Second))
-	field("flags", s.flags())
-	number("db", int64(s.lane.Database))
+	field("name", c.Name)
+	number("age", int64(c.Age/time.Second))
+	number("idle", int64(c.Idle/time.Second))
+	field("flags", c.Flags)
+	number("db", int64(c.Database))
 	dst = append(dst, "sub=0 psub=0 ssub=0 multi=-1 "...)
-	buffered := 0
-	if s.partial != nil {
-		buffered = len(s.partial.buf)
-	}
-	number("qbuf", int64(buffered))
+	number("qbuf", c.Partial)
 	dst = append(dst, "qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 "...)
-	number("oll", int64(s.inFlight.n))
-	number("omem", int64(s.out.Len())+s.stored)
-	number("tot-mem", s.Held())
+	number("oll", int64(c.Pending))
+	number("omem", c.Unsent)
+	number("tot-mem", c.Held)
 	field("events", "r")
 	field("cmd", running)
-	field("user", userOf(s.Pool))
+	field("user", userOf(pool))
 	number("redir", -1)
-	version := int64(2)
-	if s.lane.RESP3 {
-		version = 3
-	}
-	number("resp", version)
-	field("lib-name", s.libraryName)
-	field("lib-ver", s.libraryVersion)
+	number("resp", int64(c.Protocol))
+	field("lib-name", c.Library)
+	field("lib-ver", c.LibraryVersion)
 	dst[len(dst)-1] = '\n'
 	return dst
 }
@@ -73,12 +64,12 @@ func (s *Session) flags() string {
 	return f
 }
 
-// address is where the client comes from, as Redis writes it.
-func (s *Session) address() string {
-	if peer := s.desk.Owner.Peer(s); peer.IsValid() {
-		return peer.String()
+// address is where a client of pool comes from, as Redis writes it.
+func (p *Portrait) address(pool *topology.Pool) string {
+	if p.Peer.IsValid() {
+		return p.Peer.String()
 	}
-	return localAddress(s.Pool.Listen)
+	return localAddress(pool.Listen)
 }
 
 // localAddress is where the pool listens, as the configuration has it. The sockets of clients are not asked.
@@ -121,16 +112,16 @@ func (s *Session) listClients(dst []byte, spec *command.Spec, r *request) []byte
 		return append(dst, syntaxError...)
 	}
 	var text []byte
-	for _, c := range s.desk.Owner.Clients(s.Pool) {
+	for _, c := range s.desk.view.Clients {
 		if none || ids != nil && !slices.Contains(ids, c.Number) {
 			continue
 		}
 		// What the others asked last is not noted: it would cost every request something.
 		running := "NULL"
-		if c == s {
+		if c.Number == s.Number {
 			running = spec.Name
 		}
-		text = c.appendInfo(text, running)
+		text = appendInfo(text, s.Pool, c, running)
 	}
 	return resp.AppendVerbatim(dst, string(text), s.lane.RESP3)
 }
@@ -154,18 +145,18 @@ func unknownType(name []byte) string {
 type selection struct {
 	id           uint64
 	addr, laddr  string
-	skip         *Session
+	skip         uint64 // the number of one that is not meant
 	age          time.Duration
 	nobody       bool // no client of the proxy can be meant
 	wrongAddress bool // it is the old form: an address that must be there
 }
 
-func (k *selection) means(c *Session) bool {
-	return !k.nobody && c != k.skip && !c.ending &&
+func (k *selection) means(pool *topology.Pool, c *Portrait) bool {
+	return !k.nobody && c.Number != k.skip && !c.Ending &&
 		(k.id == 0 || c.Number == k.id) &&
-		(k.addr == "" || c.address() == k.addr) &&
-		(k.laddr == "" || localAddress(c.Pool.Listen) == k.laddr) &&
-		c.desk.Now.Sub(c.since) >= k.age
+		(k.addr == "" || c.address(pool) == k.addr) &&
+		(k.laddr == "" || localAddress(pool.Listen) == k.laddr) &&
+		c.Age >= k.age
 }
 
 // killClients answers CLIENT KILL, in its old form with an address and its new one with options. Others are
@@ -181,14 +172,21 @@ func (s *Session) killClients(r *request) {
 			return
 		}
 	}
-	killed, self := 0, false
-	for _, c := range s.desk.Owner.Clients(s.Pool) {
-		if k.means(c) {
-			killed++
-			if self = self || c == s; c != s {
-				c.abort()
-			}
+	self := false
+	var others []uint64
+	for i := range s.desk.view.Clients {
+		switch c := &s.desk.view.Clients[i]; {
+		case !k.means(s.Pool, c):
+		case c.Number == s.Number:
+			self = true
+		default:
+			others = append(others, c.Number)
 		}
+	}
+	s.desk.Owner.Kill(s.Pool, others)
+	killed := len(others)
+	if self {
+		killed++
 	}
 	reply := s.desk.scratch[:0]
 	switch {
@@ -207,7 +205,7 @@ func (s *Session) killClients(r *request) {
 
 // killOptions reads the options of CLIENT KILL, or returns what is wrong with them.
 func (s *Session) killOptions(r *request) (k selection, reply string) {
-	k.skip = s
+	k.skip = s.Number
 	for i := 2; i < len(r.args); i += 2 {
 		if i+1 == len(r.args) {
 			return k, syntaxError
@@ -246,9 +244,9 @@ func (s *Session) killOptions(r *request) (k selection, reply string) {
 		case "skipme":
 			switch {
 			case bytes.EqualFold(value, []byte("yes")):
-				k.skip = s
+				k.skip = s.Number
 			case bytes.EqualFold(value, []byte("no")):
-				k.skip = nil
+				k.skip = 0
 			default:
 				return k, syntaxError
 			}

@@ -60,7 +60,11 @@ func (s *Session) ownCommand(r *request) bool {
 			s.answerLocally(append(dst, "-NOAUTH Authentication required\r\n"...))
 		default:
 			s.counters.Inc(stats.LocalReplies)
+			if !s.learn(askedBy(spec)) {
+				return true
+			}
 			s.answerLocally(s.answerOwn(dst, spec, r))
+			s.desk.view = View{}
 		}
 		return true
 	}
@@ -105,14 +109,14 @@ func (s *Session) explain(dst, key []byte) []byte {
 func (s *Session) listCounters(dst []byte) []byte {
 	dst = resp.AppendArray(dst, len(stats.PoolTable))
 	for i, row := range stats.PoolTable {
-		dst = resp.AppendBulkString(dst, row.Name+":"+strconv.FormatUint(s.counters.Local(stats.Counter(i)), 10))
+		dst = resp.AppendBulkString(dst, row.Name+":"+strconv.FormatUint(s.desk.view.Counts[i], 10))
 	}
 	return dst
 }
 
 // listHotKeys has a line for each, with its part of all requests in percent.
 func (s *Session) listHotKeys(dst []byte) []byte {
-	keys, samples := s.desk.Owner.HotKeys(s.Pool)
+	keys, samples := s.desk.view.HotKeys, s.desk.view.Samples
 	dst = resp.AppendArray(dst, len(keys))
 	for _, k := range keys {
 		share := strconv.FormatFloat(100*float64(k.Weight)/float64(max(samples, 1)), 'f', 1, 64)
@@ -123,7 +127,7 @@ func (s *Session) listHotKeys(dst []byte) []byte {
 
 // listServers has a line for each server, in the form of CLIENT LIST.
 func (s *Session) listServers(dst []byte) []byte {
-	counters := s.desk.Owner.ServerCounters(s.Pool)
+	counters := s.desk.view.Servers
 	dst = resp.AppendArray(dst, len(s.Pool.Servers))
 	for i, server := range s.Pool.Servers {
 		line := "name=" + server.Name + " address=" + server.Address + " state=live"
@@ -138,7 +142,7 @@ func (s *Session) listServers(dst []byte) []byte {
 			{"in_flight", stats.ServerInFlight},
 			{"requests", stats.ServerRequests},
 		} {
-			line += " " + field.name + "=" + strconv.FormatUint(counters[i].Local(field.count), 10)
+			line += " " + field.name + "=" + strconv.FormatUint(counters[i][field.count], 10)
 		}
 		dst = resp.AppendBulkString(dst, line)
 	}

@@ -44,9 +44,9 @@ func (s *Session) growPartial(missing int) bool {
 	return true
 }
 
-// room says that the worker may buffer n bytes more.
+// room says that n bytes more may be buffered.
 func (d *Desk) room(n int) bool {
-	return d.MemoryLimit == 0 || d.Pool.InUse()+int64(n) <= d.MemoryLimit
+	return d.MemoryLimit == 0 || d.InUse()+int64(n) <= d.MemoryLimit
 }
 
 // refuseMemory closes a client whose request cannot be stored.
@@ -81,7 +81,7 @@ func (s *Session) afterRead() {
 		s.hold(holdRequests)
 	}
 	s.holdForOutput()
-	if d := s.desk; d.MemoryLimit > 0 && s.partial == nil && d.Pool.InUse() > d.MemoryLimit/8*7 {
+	if d := s.desk; d.MemoryLimit > 0 && s.partial == nil && d.InUse() > d.MemoryLimit/8*7 {
 		s.hold(holdMemory)
 		d.Held = true
 	}

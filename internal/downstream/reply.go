@@ -205,7 +205,7 @@ func (s *Session) Fail(t message.Ticket, err error) {
 		s.counters.Inc(stats.QueueFull)
 	}
 	if e.state == begun {
-		s.abort() // part of the reply has left: nothing that follows could be understood
+		s.Abort() // part of the reply has left: nothing that follows could be understood
 		return
 	}
 	d := s.desk

@@ -52,14 +52,13 @@ type Owner interface {
 	Wake(s *Session, at clock.Instant)
 	// Peer is where the client comes from; not valid for a unix socket.
 	Peer(s *Session) netip.AddrPort
-	// Clients are the pool's, the oldest first. What was asked of another may close it, which is seen to later.
-	Clients(p *topology.Pool) []*Session
-	// ServerCounters are those of the pool's servers, with their gauges as they are now.
-	ServerCounters(p *topology.Pool) []*stats.Block
+	// Look is what all workers know of the session's pool. If it reports false, the others have yet to answer, and the
+	// session is to stop until GoOn.
+	Look(s *Session, q Question) (v View, ok bool)
+	// Kill cuts off the pool's clients of these numbers, wherever they are.
+	Kill(p *topology.Pool, numbers []uint64)
 	// Ejections are those of the pool's servers.
 	Ejections(p *topology.Pool) []*stats.Ejections
-	// HotKeys are the keys that the pool's clients ask for most, by samples, and how many samples there are.
-	HotKeys(p *topology.Pool) (keys []stats.Heavy, samples uint64)
 	// Pause has SetPause called for all clients of the pool, and GoOn for those that may go on, then or when the
 	// pause is over.
 	Pause(p *topology.Pool, mode Pause, until clock.Instant)
@@ -88,8 +87,8 @@ type Desk struct {
 	Started clock.Instant
 	// Process is what clients are told of the process.
 	Process topology.Process
-	// MemoryLimit bounds Pool.InUse; 0 is no bound.
-	MemoryLimit int64
+	// MemoryLimit bounds what the buffers of all workers hold; 0 is no bound. Elsewhere is what those of the others do.
+	MemoryLimit, Elsewhere int64
 	// ClientLimit bounds the clients of all pools; 0 is no bound.
 	ClientLimit int
 	// Held says that some client is not read from because of memory. The engine clears it.
@@ -106,6 +105,7 @@ type Desk struct {
 	rings     rings
 	inline    resp.RequestParser // for what inline commands stand for
 	line      []byte             // scratch of the same
+	view      View               // what the command being answered has asked for: see learn
 }
 
 // hold is a reason not to read from a client.
@@ -136,6 +136,8 @@ type Session struct {
 	Dirty bool // the engine's: it is on its list
 	Gone  bool // the engine is to close the connection
 
+	// Bound is the engine's: one more than the number of the worker to which the client is to go, or 0.
+	Bound int
 	// Turn numbers the pool's clients as they come; the engine ties the client to one of several
 	// connections of a server by it.
 	Turn uint32
@@ -304,8 +306,8 @@ func (s *Session) EndRESP3() {
 	}
 }
 
-// abort closes the connection whatever is in flight.
-func (s *Session) abort() {
+// Abort closes the connection whatever is in flight.
+func (s *Session) Abort() {
 	s.Gone = true
 	s.ending = true
 	s.desk.Owner.Writable(s)
@@ -321,7 +323,7 @@ func (s *Session) Finished() bool {
 func (s *Session) Lost(err error) {
 	if err != nil {
 		s.counters.Inc(stats.ClientErrors)
-		s.abort()
+		s.Abort()
 		return
 	}
 	if s.partial != nil {

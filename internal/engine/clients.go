@@ -111,8 +111,7 @@ func (e *Engine) closeClient(id message.ConnID, s *slot) {
 	} else {
 		e.host.Finish(id)
 	}
-	e.pools[c.Pool.Index].clients--
-	e.clients--
+	e.count(&e.pools[c.Pool.Index], -1)
 	c.Release()
 	e.vacate(id)
 	if len(e.sessions) < 1024 {

@@ -6,7 +6,8 @@
 // all calls come from the one goroutine that owns the worker.
 //
 // Files: engine.go has the seam, clients.go and servers.go the two sides' calls, timers.go the
-// deadlines, pressure.go what slows senders down, pause.go what stops them, report.go what is counted.
+// deadlines, pressure.go what slows senders down, pause.go what stops them, move.go and peers.go the
+// other workers, report.go what is counted.
 package engine
 
 import (
@@ -68,16 +69,18 @@ type Engine struct {
 	pools    []poolState
 	sessions []*downstream.Session // free list
 	clients  int
-	numbered *uint64 // clients ever
+	ledger   *Ledger
+	worker   int   // its number
+	peers    Peers // nil if there are no other workers
+	looks    map[message.ConnID]*look
 
 	dirty  []message.ConnID // with output, or an end to meet
 	listed []message.ConnID // the list that the last Turn returned
 
-	// extras are open connections to other databases than their pools' own. No open files are set aside for them.
-	extras int
-
 	spareLanes bool // some connection is open that is not of its pool's own lane
 
+	resting  []message.ConnID // clients that may go to another worker: see Depart
+	dormant  bool             // see SetDormant
 	awakened []message.ConnID // clients that stopped at a request and are to go on
 
 	timers   timers
@@ -96,7 +99,7 @@ type slot struct {
 	client     *downstream.Session
 	peer       netip.AddrPort
 	conn       *upstream.Conn
-	extra      bool // the connection is counted in Engine.extras
+	extra      bool // the connection is to another database than its pool's own, for which no open file is set aside
 }
 
 // poolState is a pool's part of the worker.
@@ -104,44 +107,47 @@ type poolState struct {
 	pool     *topology.Pool
 	counters *stats.Block
 	clients  int
-	servers  []serverState // by index
-	kinds    []laneKind    // of lanes, by number
-	accepted uint32        // clients ever
-	turn     int           // where AnyServer goes on
-	pauses   pauses
-	hot      *hot          // nil until the first sample
-	leavers  []leaver      // servers that the pool has no more
-	by       clock.Instant // of a pool that is leaving: until when
+	// connected are the pool's clients, those of the other workers included.
+	connected *stats.Tally
+	servers   []serverState // by index
+	kinds     []laneKind    // of lanes, by number
+	accepted  uint32        // clients ever
+	turn      int           // where AnyServer goes on
+	pauses    pauses
+	hot       *hot          // nil until the first sample
+	leavers   []leaver      // servers that the pool has no more
+	by        clock.Instant // of a pool that is leaving: until when
 }
 
 // New returns an engine for the snapshot's pools. seed is for the random distribution.
 func New(host Host, observer Observer, s *topology.Snapshot, seed uint64) *Engine {
-	return NewWith(host, observer, s, seed, NewCounters(s))
+	return NewWith(host, observer, s, seed, NewLedger(s, 1), 0)
 }
 
-// NewWith is New with the counters of the engine before, whose clients have all gone.
-func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, counters *Counters) *Engine {
-	e := &Engine{host: host, observer: observer, numbered: counters.numbered}
+// NewWith is New for the worker of a number, with a ledger in which an engine may have counted for it before.
+func NewWith(host Host, observer Observer, s *topology.Snapshot, seed uint64, ledger *Ledger, number int) *Engine {
+	e := &Engine{host: host, observer: observer, ledger: ledger, worker: number}
 	e.desk = downstream.Desk{Owner: clientSide{e}, Pool: &e.pool, Router: route.NewRouter(seed)}
 	e.obey(s)
 	for i, p := range s.Pools {
-		state := e.newPool(p, counters, i)
-		state.counters.Add(stats.ClientsClosed, state.counters.Local(stats.ClientsAccepted)-state.counters.Local(stats.ClientsClosed))
-		e.pools = append(e.pools, state)
+		e.pools = append(e.pools, e.newPool(p, i))
 	}
 	return e
 }
 
-func (e *Engine) newPool(p *topology.Pool, counters *Counters, i int) poolState {
-	state := poolState{pool: p, counters: counters.Pools[i], kinds: []laneKind{{Lane: own(p)}}}
+// own is what the worker itself counts.
+func (e *Engine) own() *Counters { return e.ledger.Workers[e.worker] }
+
+func (e *Engine) newPool(p *topology.Pool, i int) poolState {
+	state := poolState{pool: p, counters: e.own().Pools[i], connected: e.ledger.clients[i], kinds: []laneKind{{Lane: own(p)}}}
 	for k := range p.Servers {
-		state.servers = append(state.servers, e.newServer(p, counters, i, k))
+		state.servers = append(state.servers, e.newServer(p, i, k))
 	}
 	return state
 }
 
-func (e *Engine) newServer(p *topology.Pool, counters *Counters, i, k int) serverState {
-	s := serverState{counters: counters.Servers[i][k], ejections: counters.Ejections[i][k]}
+func (e *Engine) newServer(p *topology.Pool, i, k int) serverState {
+	s := serverState{counters: e.own().Servers[i][k], ejections: e.ledger.Ejections[i][k]}
 	s.lanes = []lane{e.newLane(p, &s, p.Servers[k], own(p))}
 	return s
 }
@@ -156,7 +162,7 @@ func (e *Engine) Start(now clock.Instant) {
 // open dials the servers of the pools that want it, where that is not done.
 func (e *Engine) open(now clock.Instant) {
 	for i, p := range e.snapshot.Pools {
-		if !p.Preconnect {
+		if e.dormant || !p.Preconnect {
 			continue
 		}
 		for k := range e.pools[i].servers {
@@ -214,23 +220,35 @@ func (e *Engine) Accept(now clock.Instant, listener int, peer netip.AddrPort) me
 	slot.client, slot.peer = e.newSession(), peer
 	refusal := ""
 	switch {
-	case p.ClientConnections > 0 && state.clients >= p.ClientConnections:
+	case p.ClientConnections > 0 && state.connected.Load() >= int64(p.ClientConnections):
 		refusal = "client_connections reached"
-	case e.snapshot.ClientLimit > 0 && e.clients+e.extras >= e.snapshot.ClientLimit:
+	case !e.filesLeft():
 		refusal = "no open files left for clients: raise the limit (ulimit -n, LimitNOFILE)"
 	}
-	state.clients++
-	e.clients++
+	e.count(state, 1)
 	slot.client.Open(&e.desk, id, p, state.counters, refusal)
 	slot.client.SetPause(state.pauses.inForce().mode)
 	slot.client.Turn = state.accepted
-	*e.numbered++
-	slot.client.Number = *e.numbered
+	slot.client.Number = uint64(e.ledger.common.numbered.Add(1))
 	state.accepted++
 	if e.draining {
 		slot.client.Drain()
 	}
 	return id
+}
+
+// count notes that a client has come to the worker, or gone.
+func (e *Engine) count(state *poolState, n int) {
+	state.clients += n
+	e.clients += n
+	state.connected.Add(int64(n))
+	e.ledger.common.clients.Add(int64(n))
+}
+
+// filesLeft says whether one more file may be open, beside those that are set aside for servers.
+func (e *Engine) filesLeft() bool {
+	limit, c := e.snapshot.ClientLimit, e.ledger.common
+	return limit == 0 || c.clients.Load()+c.extras.Load() < int64(limit)
 }
 
 // Connected reports the outcome of Dial.
@@ -300,6 +318,8 @@ func (e *Engine) Sent(now clock.Instant, id message.ConnID, n int) {
 		s.client.Sent(n)
 		if s.client.Finished() {
 			e.closeClient(id, s)
+		} else if s.client.Bound != 0 && s.client.Rests() {
+			e.resting = append(e.resting, id)
 		}
 	default:
 		s.conn.Sent(now, n)
@@ -314,6 +334,7 @@ func (e *Engine) Turn(now clock.Instant, s *topology.Snapshot) (dirty []message.
 	if s != e.snapshot {
 		e.apply(s)
 	}
+	e.share()
 	e.expire()
 	e.endPauses()
 	e.leave()
@@ -389,8 +410,8 @@ func (e *Engine) apply(s *topology.Snapshot) {
 func (e *Engine) renewServer(s *serverState, server *topology.Server, p *topology.Pool) {
 	s.each(func(c *upstream.Conn) {
 		turned := c.Server.Ejected != server.Ejected
-		c.Apply(server, &p.Settings)
-		c.Lasting = lasting(p, c.Lane())
+		c.Apply(server, e.settings(p))
+		c.Lasting = e.lasting(p, c.Lane())
 		e.spareLanes = e.spareLanes || !c.Lasting && c.ID != 0
 		if turned {
 			c.Abandon(e.now)

@@ -56,16 +56,16 @@ func own(p *topology.Pool) message.Lane { return message.Lane{Database: p.Databa
 
 // lasting says that the connections of a kind of lane are not closed for lack of requests: those of the pool's own, and
 // where connections are wanted in advance those in RESP3, once a client has needed them.
-func lasting(p *topology.Pool, kind message.Lane) bool {
-	return kind.Database == p.Database && (!kind.RESP3 || p.Preconnect)
+func (e *Engine) lasting(p *topology.Pool, kind message.Lane) bool {
+	return !e.dormant && kind.Database == p.Database && (!kind.RESP3 || p.Preconnect)
 }
 
 // newLane makes the connections of a lane, closed.
 func (e *Engine) newLane(p *topology.Pool, s *serverState, server *topology.Server, kind message.Lane) lane {
 	l := make(lane, max(p.ServerConnections, 1))
 	for i := range l {
-		l[i] = upstream.New(serverSide{e}, &e.pool, server, &p.Settings, kind, s.counters)
-		l[i].Lasting = lasting(p, kind)
+		l[i] = upstream.New(serverSide{e}, &e.pool, server, e.settings(p), kind, s.counters)
+		l[i].Lasting = e.lasting(p, kind)
 	}
 	return l
 }
@@ -165,7 +165,7 @@ func (e *Engine) number(pool int, kind message.Lane) (number uint16, ok bool) {
 // freeNumber takes a lane away in which nobody is and nothing is under way, -1 if there is none.
 func (e *Engine) freeNumber(p *poolState) int {
 	for i := 1; i < len(p.kinds); i++ {
-		if p.kinds[i].clients > 0 || lasting(p.pool, p.kinds[i].Lane) {
+		if p.kinds[i].clients > 0 || e.lasting(p.pool, p.kinds[i].Lane) {
 			continue
 		}
 		busy := false

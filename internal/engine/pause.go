@@ -3,6 +3,7 @@ package engine
 import (
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
+	"github.com/cashew-proxy/cashew/internal/stats"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
@@ -30,14 +31,29 @@ func (p *pauses) inForce() pause {
 	return b
 }
 
-// Pause begins, prolongs or ends the clients' pause. As in Redis one that is in force is neither shortened nor softened
-// by another.
 func (o clientSide) Pause(p *topology.Pool, mode downstream.Pause, until clock.Instant) {
-	to := &o.e.pools[p.Index].pauses[byClients]
+	o.e.clientsPause(p.Index, mode, until)
+	if o.e.peers != nil {
+		o.e.peers.Pause(p.Name, mode, until)
+	}
+}
+
+// SetPause is what a client of another worker has said for the clients of all.
+func (e *Engine) SetPause(now clock.Instant, pool string, mode downstream.Pause, until clock.Instant) {
+	e.begin(now)
+	if p := e.snapshot.Pool(pool); p != nil {
+		e.clientsPause(p.Index, mode, until)
+	}
+}
+
+// clientsPause begins, prolongs or ends the clients' pause. As in Redis one that is in force is neither shortened nor
+// softened by another.
+func (e *Engine) clientsPause(pool int, mode downstream.Pause, until clock.Instant) {
+	to := &e.pools[pool].pauses[byClients]
 	if mode != downstream.PauseNone {
 		mode, until = max(mode, to.mode), max(until, to.until)
 	}
-	o.e.setPause(p.Index, byClients, pause{mode, until})
+	e.setPause(pool, byClients, pause{mode, until})
 }
 
 // Pause puts an operator's pause in force for a pool, in place of the one before. PauseNone ends the clients' as well:
@@ -57,12 +73,42 @@ func (e *Engine) Paused(pool int) (downstream.Pause, clock.Instant) {
 	return p.mode, p.until
 }
 
-// KeepPauses has the operator's pauses of the engine before go on, which has panicked.
-func (e *Engine) KeepPauses(before *Engine) {
+// Succeed has the engine take the place of one that has panicked: its clients are gone, the operator's pauses go on.
+func (e *Engine) Succeed(before *Engine) {
+	for i := range before.slots {
+		if before.slots[i].extra {
+			e.ledger.common.extras.Add(-1)
+		}
+	}
 	for i := range before.pools {
 		old := &before.pools[i]
+		old.counters.Add(stats.ClientsClosed, uint64(old.clients))
+		before.count(old, -old.clients)
 		if p := e.snapshot.Pool(old.pool.Name); p != nil && old.by == 0 {
 			e.setPause(p.Index, byOperator, old.pauses[byOperator])
+		}
+	}
+}
+
+// Pauses are those of the pools, by name.
+type Pauses map[string]pauses
+
+// Pauses are those in force.
+func (e *Engine) Pauses() Pauses {
+	all := Pauses{}
+	for _, p := range e.snapshot.Pools {
+		all[p.Name] = e.pools[p.Index].pauses
+	}
+	return all
+}
+
+// TakeOver puts in force what is in force for the clients of another worker.
+func (e *Engine) TakeOver(now clock.Instant, all Pauses) {
+	e.begin(now)
+	for name, of := range all {
+		if p := e.snapshot.Pool(name); p != nil {
+			e.setPause(p.Index, byClients, of[byClients])
+			e.setPause(p.Index, byOperator, of[byOperator])
 		}
 	}
 }

@@ -54,6 +54,21 @@ func (e *Engine) resume(c *upstream.Conn) {
 	c.Waiters = c.Waiters[:0]
 }
 
+// buffersApart is by how many bytes the workers may be wrong about what each of the others holds in buffers: one tells
+// the others no sooner, so that telling costs nothing.
+const buffersApart = 64 << 10
+
+// share tells the other workers how much memory is in use here, and learns how much they use.
+func (e *Engine) share() {
+	own, all := e.own(), &e.ledger.common.buffered
+	in := e.pool.InUse()
+	if d := in - own.buffered; d >= buffersApart || d <= -buffersApart || in == 0 && d != 0 {
+		all.Add(d)
+		own.buffered = in
+	}
+	e.desk.Elsewhere = all.Load() - own.buffered
+}
+
 // heldAtMost is how long clients are held because of memory. What fills it may be requests that never
 // end: the others are slowed to a read in this time, not stopped.
 const heldAtMost = 100 * time.Millisecond
@@ -67,7 +82,7 @@ func (e *Engine) relieve() {
 	if e.heldUntil == 0 {
 		e.heldUntil = e.now.Add(heldAtMost)
 	}
-	if limit := e.desk.MemoryLimit; limit > 0 && e.pool.InUse() > limit/4*3 && e.now < e.heldUntil {
+	if limit := e.desk.MemoryLimit; limit > 0 && e.desk.InUse() > limit/4*3 && e.now < e.heldUntil {
 		return
 	}
 	e.desk.Held, e.heldUntil = false, 0

@@ -9,16 +9,17 @@ import (
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
 
-// Reload takes a snapshot with other pools, servers and settings than the one in force, and the counters that
-// belong to it. What clients have asked is answered as if nothing had changed; what they ask from now on is
+// Reload takes a snapshot with other pools, servers and settings than the one in force, and the ledger that
+// belongs to it. What clients have asked is answered as if nothing had changed; what they ask from now on is
 // served by the new snapshot.
 //
 // What is the same in both goes on as it is: a pool of the same name, protocol and first database keeps its
 // clients; a server of the same name and address, to which its pool connects in the same way, its connections.
 // What is not leaves: no request is sent to it any more, clients of a pool that leaves are closed once they have
 // their answers, and what is not done within the time given ends then.
-func (e *Engine) Reload(now clock.Instant, s *topology.Snapshot, counters *Counters, within time.Duration) {
+func (e *Engine) Reload(now clock.Instant, s *topology.Snapshot, ledger *Ledger, within time.Duration) {
 	e.begin(now)
+	e.carryOver(ledger)
 	by := now.Add(within)
 	old := e.pools
 	pools := make([]poolState, len(s.Pools), len(s.Pools)+len(old))
@@ -30,7 +31,7 @@ func (e *Engine) Reload(now clock.Instant, s *topology.Snapshot, counters *Count
 	for i, p := range s.Pools {
 		k := e.kept(p)
 		if k < 0 {
-			pools[i] = e.newPool(p, counters, i)
+			pools[i] = e.newPool(p, i)
 			if before := e.snapshot.Pool(p.Name); before != nil { // an operator has paused what has the name
 				pools[i].pauses[byOperator] = old[before.Index].pauses[byOperator]
 			}
@@ -38,7 +39,7 @@ func (e *Engine) Reload(now clock.Instant, s *topology.Snapshot, counters *Count
 		}
 		moved[k] = i
 		pools[i] = old[k]
-		busy[i] = e.renew(&pools[i], p, counters, i, by)
+		busy[i] = e.renew(&pools[i], p, i, by)
 	}
 	e.obey(s)
 	for k := range old {
@@ -61,27 +62,36 @@ func (e *Engine) Reload(now clock.Instant, s *topology.Snapshot, counters *Count
 	e.leaving = true
 }
 
+// carryOver has the engine count in another ledger.
+func (e *Engine) carryOver(ledger *Ledger) {
+	ledger.Workers[e.worker].buffered = e.own().buffered
+	e.ledger = ledger
+}
+
 // kept is the position of the pool that p is the continuation of; -1 if there is none.
 func (e *Engine) kept(p *topology.Pool) int {
-	for i, old := range e.snapshot.Pools {
-		if old.Name == p.Name && old.Protocol == p.Protocol && old.Database == p.Database {
-			return i
-		}
+	if old := e.snapshot.Pool(p.Name); old != nil && continues(old, p) {
+		return old.Index
 	}
 	return -1
 }
 
+// continues says whether a pool goes on with the clients of another one of the same name.
+func continues(old, p *topology.Pool) bool {
+	return old.Protocol == p.Protocol && old.Database == p.Database
+}
+
 // renew makes a pool's state one of the pool as it is in the new snapshot. It reports whether there are requests
 // on connections that leave.
-func (e *Engine) renew(state *poolState, p *topology.Pool, counters *Counters, i int, by clock.Instant) (busy bool) {
+func (e *Engine) renew(state *poolState, p *topology.Pool, i int, by clock.Instant) (busy bool) {
 	before, old := state.pool, state.servers
-	state.pool, state.counters = p, counters.Pools[i]
+	state.pool, state.counters, state.connected = p, e.own().Pools[i], e.ledger.clients[i]
 	state.servers = make([]serverState, 0, len(p.Servers))
 	alike := before.Auth == p.Auth && before.User == p.User && before.ServerConnections == p.ServerConnections
 	for k, server := range p.Servers {
 		o := sameServer(old, server)
 		if o < 0 || !alike {
-			state.servers = append(state.servers, e.newServer(p, counters, i, k))
+			state.servers = append(state.servers, e.newServer(p, i, k))
 			continue
 		}
 		state.servers = append(state.servers, old[o])

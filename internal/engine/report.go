@@ -6,47 +6,85 @@ import (
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
 
-// Counters are those of the snapshot's pools and their servers, by index. They outlive an engine
-// that panics.
+// Ledger is what the engines of all workers have counted under one snapshot, and what they count together. Engines that
+// panic do not take it with them.
+type Ledger struct {
+	Workers []*Counters
+	// Ejections are counted by the control plane, not by a worker.
+	Ejections [][]*stats.Ejections
+
+	common  *common
+	clients []*stats.Tally // that are connected, by pool
+}
+
+// common is what bounds of the whole process are compared with. It is written when connections come and go, and when
+// the memory in use has changed by much.
+type common struct {
+	clients  stats.Tally // of all pools
+	extras   stats.Tally // see Engine.extra
+	numbered stats.Tally // clients ever
+	buffered stats.Tally // bytes, see Counters.buffered
+}
+
+// Counters are one worker's, of the snapshot's pools and their servers, by index.
 type Counters struct {
 	Pools   []*stats.Block
 	Servers [][]*stats.Block
-	// Ejections are counted by the control plane, not by the worker.
-	Ejections [][]*stats.Ejections
 
-	numbered *uint64 // clients ever
+	ledger   *Ledger
+	buffered int64 // the worker's part of common.buffered
 }
 
-// NewCounters returns counters at zero.
-func NewCounters(s *topology.Snapshot) *Counters {
-	c := &Counters{numbered: new(uint64)}
+// NewLedger returns one at zero.
+func NewLedger(s *topology.Snapshot, workers int) *Ledger {
+	l := &Ledger{common: new(common)}
+	for _, p := range s.Pools {
+		ejections := make([]*stats.Ejections, len(p.Servers))
+		for i := range ejections {
+			ejections[i] = new(stats.Ejections)
+		}
+		l.Ejections, l.clients = append(l.Ejections, ejections), append(l.clients, new(stats.Tally))
+	}
+	for range workers {
+		l.Workers = append(l.Workers, newCounters(s, l))
+	}
+	return l
+}
+
+func newCounters(s *topology.Snapshot, l *Ledger) *Counters {
+	c := &Counters{ledger: l}
 	for _, p := range s.Pools {
 		servers := make([]*stats.Block, len(p.Servers))
-		ejections := make([]*stats.Ejections, len(p.Servers))
 		for i := range servers {
-			servers[i], ejections[i] = stats.NewServer(), new(stats.Ejections)
+			servers[i] = stats.NewServer()
 		}
 		c.Pools, c.Servers = append(c.Pools, stats.NewPool()), append(c.Servers, servers)
-		c.Ejections = append(c.Ejections, ejections)
 	}
 	return c
 }
 
-// Reloaded returns the counters of a snapshot that follows on old, to which c belong: pools and servers of the same
-// name go on counting.
-func (c *Counters) Reloaded(old, s *topology.Snapshot) *Counters {
-	next := NewCounters(s)
-	next.numbered = c.numbered
+// Reloaded returns the ledger of a snapshot that follows on old, to which l belongs, for at least so many workers: pools
+// and servers of the same name go on counting.
+func (l *Ledger) Reloaded(old, s *topology.Snapshot, workers int) *Ledger {
+	next := NewLedger(s, max(workers, len(l.Workers)))
+	next.common = l.common
 	for i, p := range s.Pools {
 		before := old.Pool(p.Name)
 		if before == nil {
 			continue
 		}
-		next.Pools[i] = c.Pools[before.Index]
+		next.clients[i] = l.clients[before.Index]
+		for w, c := range l.Workers {
+			next.Workers[w].Pools[i] = c.Pools[before.Index]
+		}
 		for k, server := range p.Servers {
-			if was := before.Server(server.Name); was != nil {
-				next.Servers[i][k] = c.Servers[before.Index][was.Index]
-				next.Ejections[i][k] = c.Ejections[before.Index][was.Index]
+			was := before.Server(server.Name)
+			if was == nil {
+				continue
+			}
+			next.Ejections[i][k] = l.Ejections[before.Index][was.Index]
+			for w, c := range l.Workers {
+				next.Workers[w].Servers[i][k] = c.Servers[before.Index][was.Index]
 			}
 		}
 	}
@@ -59,11 +97,6 @@ func (e *Engine) PoolCounters(pool int) *stats.Block { return e.pools[pool].coun
 // ServerCounters returns the counters of one server of a pool.
 func (e *Engine) ServerCounters(pool, server int) *stats.Block {
 	return e.pools[pool].servers[server].counters
-}
-
-func (o clientSide) HotKeys(p *topology.Pool) ([]stats.Heavy, uint64) {
-	h := o.e.Hot(o.e.now, p.Index)
-	return h.ByRequests, h.Requests
 }
 
 func (o clientSide) Ejections(p *topology.Pool) (all []*stats.Ejections) {

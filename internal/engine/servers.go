@@ -83,7 +83,7 @@ func (e *Engine) extra(c *upstream.Conn) bool {
 }
 
 func (o serverSide) MayDial(c *upstream.Conn) error {
-	if n := o.e.snapshot.ClientLimit; n > 0 && o.e.clients+o.e.extras >= n && o.e.extra(c) {
+	if o.e.extra(c) && !o.e.filesLeft() {
 		return message.ErrNoFiles
 	}
 	return nil
@@ -95,7 +95,7 @@ func (o serverSide) Dial(c *upstream.Conn) message.ConnID {
 	if !c.Lasting {
 		o.e.spareLanes = true
 		if s.extra = o.e.extra(c); s.extra {
-			o.e.extras++
+			o.e.ledger.common.extras.Add(1)
 		}
 	}
 	o.e.host.Dial(id, c.Server)
@@ -107,7 +107,7 @@ func (o serverSide) Hangup(c *upstream.Conn) {
 		return
 	}
 	if o.e.slots[c.ID.Slot()].extra {
-		o.e.extras--
+		o.e.ledger.common.extras.Add(-1)
 	}
 	o.e.host.Close(c.ID)
 	o.e.vacate(c.ID)

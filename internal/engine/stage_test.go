@@ -56,7 +56,7 @@ type stage struct {
 	// ejected servers are not in the ring, unless it is kept.
 	ejected  map[string]bool
 	keepRing bool
-	counters *engine.Counters
+	ledger   *engine.Ledger
 
 	scratch [64 << 10]byte
 }
@@ -73,8 +73,8 @@ func newStage(t testing.TB, snap *topology.Snapshot, chunk int) *stage {
 		dials: map[string]int{}, policy: map[string]string{},
 		early: map[message.ConnID]bool{}, ejected: map[string]bool{},
 	}
-	s.counters = engine.NewCounters(snap)
-	s.e = engine.NewWith(s, s, snap, 1, s.counters)
+	s.ledger = engine.NewLedger(snap, 1)
+	s.e = engine.NewWith(s, s, snap, 1, s.ledger, 0)
 	s.e.Buffers().Mangle = true
 	return s
 }
@@ -288,9 +288,9 @@ func (s *stage) eject(server string, out bool) {
 // reload has another configuration be in force.
 func (s *stage) reload(next *topology.Snapshot) {
 	next.Epoch = s.snap.Epoch + 1
-	s.counters = s.counters.Reloaded(s.snap, next)
+	s.ledger = s.ledger.Reloaded(s.snap, next, 1)
 	s.snap = next
-	s.e.Reload(s.now, next, s.counters, time.Second)
+	s.e.Reload(s.now, next, s.ledger, time.Second)
 }
 
 // reset ends a peer's connection with a reset.

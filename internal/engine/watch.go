@@ -112,6 +112,15 @@ type Hot struct {
 	ByRequests, ByBytes []stats.Heavy
 }
 
+// Plus adds what another worker knows.
+func (h *Hot) Plus(w *Hot) {
+	h.Every = max(h.Every, w.Every)
+	h.Requests += w.Requests
+	h.Bytes += w.Bytes
+	h.ByRequests = stats.Merge(hotKeys, h.ByRequests, w.ByRequests)
+	h.ByBytes = stats.Merge(hotKeys, h.ByBytes, w.ByBytes)
+}
+
 // forget halves the weights for every hotFor that has passed.
 func (h *hot) forget(now clock.Instant) {
 	for n := 0; now.Sub(h.since) >= hotFor; n++ {

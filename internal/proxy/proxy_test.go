@@ -38,10 +38,10 @@ func TestPoolsAreApart(t *testing.T) {
 		}
 	}
 	until(t, "the counters to be published", func() bool {
-		return p.PoolCounters(0).Read(stats.Requests) == 2 && p.PoolCounters(1).Read(stats.Requests) == 2 &&
-			p.ServerCounters(1, 0).Read(stats.ServerResponses) == 2
+		return p.PoolCounts(0)[stats.Requests] == 2 && p.PoolCounts(1)[stats.Requests] == 2 &&
+			p.ServerCounts(1, 0)[stats.ServerResponses] == 2
 	})
-	if n := p.LoopStats().Accepts; n != 2 {
+	if n := p.all()[0].loop.Stats().Accepts; n != 2 {
 		t.Errorf("the loop accepted %d connections, want 2", n)
 	}
 }
@@ -57,7 +57,7 @@ func paused(t *testing.T) (p *Proxy, c, server *redistest.Client) {
 	p = start(t, snapshot(t, []string{address}), slog.New(slog.DiscardHandler))
 	c = redistest.Dial(t, p.Addresses()[0])
 	c.Send("SET", "k", "v")
-	until(t, "the request to be forwarded", func() bool { return p.ServerCounters(0, 0).Read(stats.ServerRequests) == 1 })
+	until(t, "the request to be forwarded", func() bool { return p.ServerCounts(0, 0)[stats.ServerRequests] == 1 })
 	return p, c, server
 }
 
@@ -148,11 +148,11 @@ func TestPanics(t *testing.T) {
 		if got := c.Do("SET", "k", "v"); got != "+OK\r\n" {
 			t.Fatalf("SET got %q", got)
 		}
-		p.worker.loop.Post(func(clock.Instant) { panic("on purpose") })
+		p.all()[0].loop.Post(func(clock.Instant) { panic("on purpose") })
 		if got, err := c.TryRead(); err == nil {
 			t.Fatalf("after the panic the client got %q", got)
 		}
-		until(t, "the counters to be published", func() bool { return p.LoopStats().Panics == uint64(i+1) })
+		until(t, "the counters to be published", func() bool { return p.all()[0].loop.Stats().Panics == uint64(i+1) })
 	}
 	c := redistest.Dial(t, p.Addresses()[0])
 	if got := c.Do("GET", "k"); got != "$1\r\nv\r\n" {
@@ -161,19 +161,27 @@ func TestPanics(t *testing.T) {
 	if got, want := c.Do("CLIENT", "ID"), fmt.Sprintf(":%d\r\n", panicsForgiven+1); got != want {
 		t.Errorf("the client's number is %q, want %q: a number that somebody else has had", got, want)
 	}
-	until(t, "the counters to be published", func() bool { return p.PoolCounters(0).Read(stats.Requests) == panicsForgiven+2 })
-	if n, m := p.PoolCounters(0).Read(stats.ClientsAccepted), p.PoolCounters(0).Read(stats.ClientsClosed); n-m != 1 {
+	until(t, "the counters to be published", func() bool { return p.PoolCounts(0)[stats.Requests] == panicsForgiven+2 })
+	if n, m := p.PoolCounts(0)[stats.ClientsAccepted], p.PoolCounts(0)[stats.ClientsClosed]; n-m != 1 {
 		t.Errorf("%d clients were accepted and %d closed, and one is there", n, m)
 	}
-	if n := p.ask(func() int { panic("once more") }); n != 0 {
-		t.Errorf("a worker that ended answered %d", n)
+	answers := inquire(p, func(w *worker, _ clock.Instant) int {
+		if w.number == 0 {
+			panic("once more")
+		}
+		return 1
+	})
+	if answers[0].ok {
+		t.Errorf("a worker that ended answered %+v", answers)
 	}
 	<-p.Ended()
 	if err := p.Shutdown(context.Background()); err == nil || !strings.Contains(err.Error(), "once more") {
 		t.Errorf("Shutdown: %v", err)
 	}
-	if n := p.ask(func() int { return 1 }); n != 0 {
-		t.Errorf("a worker that has ended answered %d", n)
+	for i, a := range inquire(p, func(*worker, clock.Instant) int { return 1 }) {
+		if a.ok {
+			t.Errorf("worker %d has ended and answered %d", i, a.of)
+		}
 	}
 	count := 0
 	for _, l := range lines.all() {

@@ -11,11 +11,11 @@ import (
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
-// inForce is what the worker goes by, and what is counted under it. It is replaced as a whole and never changed;
+// inForce is what the workers go by, and what is counted under it. It is replaced as a whole and never changed;
 // only whoever calls Publish and Reload, one goroutine, has another follow.
 type inForce struct {
 	snapshot *topology.Snapshot
-	counters *engine.Counters
+	ledger   *engine.Ledger
 	doors    []door // by pool
 }
 
@@ -72,13 +72,13 @@ func (p *Proxy) Publish(s *topology.Snapshot) {
 	next := *p.inForce.Load()
 	next.snapshot = s
 	p.inForce.Store(&next)
-	if w := p.worker; w != nil {
+	for _, w := range p.all() {
 		w.loop.Post(func(clock.Instant) { w.snapshot = s })
 	}
 }
 
 // Reload puts a snapshot in force that may have other pools, servers and listeners, as the engine's Reload says;
-// within bounds the time that those which leave have for what they were asked. It returns when the worker goes by
+// within bounds the time that those which leave have for what they were asked. It returns when the workers go by
 // the new snapshot. On an error nothing has changed.
 func (p *Proxy) Reload(s *topology.Snapshot, within time.Duration) error {
 	now := p.inForce.Load()
@@ -86,26 +86,77 @@ func (p *Proxy) Reload(s *topology.Snapshot, within time.Duration) error {
 	if err != nil {
 		return err
 	}
-	next := &inForce{s, now.counters.Reloaded(now.snapshot, s), doors}
-	outcome := make(chan error, 1)
-	err = errors.New("the proxy has ended")
-	if p.worker.loop.Post(func(now clock.Instant) {
-		failed := errors.New("panic in the worker")
-		defer func() { outcome <- failed }()
-		failed = p.worker.reload(now, next, fresh, within)
-	}) {
-		select {
-		case err = <-outcome:
-		case <-p.ended:
-		}
+	_, most := threads(s)
+	next := &inForce{s, now.ledger.Reloaded(now.snapshot, s, most), doors}
+	added, err := p.hire(next)
+	if err == nil {
+		err = p.reloadAll(next, fresh, within)
 	}
 	if err != nil {
 		fresh.close()
+		discard(added)
+		return err
 	}
-	return err
+	p.employ(added)
+	p.instruct(added)
+	p.balancer.obey(s)
+	return nil
 }
 
-// reload is Reload in the worker's goroutine. Listeners that were given to the loop are taken out of fresh.
+// instruct tells workers that are new what the first one goes by beside the snapshot.
+func (p *Proxy) instruct(added []*worker) {
+	first := p.all()[0]
+	first.loop.Post(func(clock.Instant) {
+		pauses := first.Pauses()
+		for _, w := range added {
+			w.loop.Post(func(now clock.Instant) { w.Engine.TakeOver(now, pauses) })
+		}
+	})
+}
+
+// reloadAll has the first worker reload, and that one have the others do so: see move.go.
+func (p *Proxy) reloadAll(next *inForce, fresh opened, within time.Duration) error {
+	workers := p.all()
+	outcome, followed := make(chan error, 1), make(chan struct{}, len(workers))
+	first := workers[0]
+	if first.loop.Post(func(now clock.Instant) {
+		failed := errors.New("panic in the worker")
+		defer func() { outcome <- failed }()
+		if failed = first.reload(now, next, fresh, within); failed != nil {
+			return
+		}
+		for _, w := range workers[1:] {
+			w.loop.Post(func(now clock.Instant) {
+				defer func() { followed <- struct{}{} }()
+				w.follow(now, next, within)
+			})
+		}
+	}) {
+		select {
+		case err := <-outcome:
+			for range workers[1:] {
+				if err == nil {
+					select {
+					case <-followed:
+					case <-p.ended:
+					}
+				}
+			}
+			return err
+		case <-p.ended:
+		}
+	}
+	return errors.New("the proxy has ended")
+}
+
+// follow is reload for all workers but the first. Should the engine panic, its successor goes by the new snapshot.
+func (w *worker) follow(now clock.Instant, next *inForce, within time.Duration) {
+	w.enter(next)
+	w.Engine.SetPeers(peers{w})
+	w.Engine.Reload(now, next.snapshot, next.ledger, within)
+}
+
+// reload is Reload in the first worker's goroutine. Listeners that were given to the loop are taken out of fresh.
 func (w *worker) reload(now clock.Instant, next *inForce, fresh opened, within time.Duration) error {
 	select {
 	case <-w.drained:
@@ -135,8 +186,12 @@ func (w *worker) reload(now clock.Instant, next *inForce, fresh opened, within t
 		delete(fresh, d.number)
 		added[d.number] = true
 	}
-	w.Engine.Reload(now, next.snapshot, next.counters, within)
+	w.Engine.Reload(now, next.snapshot, next.ledger, within)
+	if len(next.ledger.Workers) > 1 {
+		w.Engine.SetPeers(peers{w})
+	}
 	before := w.proxy.inForce.Load()
+	w.proxy.inForce.Store(next)
 	w.enter(next)
 	done = true
 	for _, d := range before.doors {
@@ -158,8 +213,7 @@ var errShuttingDown = errors.New("the proxy is shutting down")
 
 // enter has the worker go by what is in force from now on.
 func (w *worker) enter(next *inForce) {
-	w.proxy.inForce.Store(next)
-	w.snapshot = next.snapshot
+	w.snapshot, w.ledger = next.snapshot, next.ledger
 	w.poolOf = map[int]int{}
 	for i, d := range next.doors {
 		w.poolOf[d.number] = i

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
@@ -22,8 +23,11 @@ type WorkerReport struct {
 	Lived time.Duration
 	// Answered says that the worker has answered itself. What follows is not known otherwise.
 	Answered bool
+	Clients  int
 	Buffered int64 // bytes of requests and replies in buffers
 	Pooled   int64 // bytes of buffers kept for reuse
+
+	names map[string]NameReport // by address
 }
 
 // Busy is the time in which the worker did not sleep.
@@ -59,59 +63,30 @@ type NameReport struct {
 	Age   time.Duration // of the last good answer; negative if there was none
 }
 
-// reportWithin is how long a worker has to answer. One that is stuck must not hide the counters that
-// tell so.
-const reportWithin = 500 * time.Millisecond
-
-// inquire asks the worker, between two of its turns. It says no if there is no answer in time.
-func inquire[T any](p *Proxy, f func(w *worker, now clock.Instant) T) (answer T, ok bool) {
-	w, answers := p.worker, make(chan T, 1)
-	if w == nil || !w.loop.Post(func(now clock.Instant) { answers <- f(w, now) }) {
-		return answer, false
-	}
-	timer := time.NewTimer(reportWithin)
-	defer timer.Stop()
-	select {
-	case answer = <-answers:
-		return answer, true
-	case <-p.ended:
-	case <-timer.C:
-	}
-	return answer, false
-}
-
-// Report asks the worker for its counters, so that they are of this moment and of one. If it does not
-// answer in time they are those that it published last.
+// Report asks the workers for their counters, so that they are of this moment. Those of a worker that does not answer in
+// time are as it published them last.
 func (p *Proxy) Report() Report {
-	r, ok := inquire(p, func(w *worker, now clock.Instant) Report {
-		w.Gauge()
-		r := p.report((*stats.Block).Copy, (*stats.Latency).Copy)
-		w.describe(now, &r)
-		return r
-	})
-	if ok {
-		return r
-	}
-	r = p.report((*stats.Block).ReadAll, (*stats.Latency).ReadAll)
-	if w := p.worker; w != nil {
-		r.Workers = []WorkerReport{{Loop: w.loop.Stats(), Lived: clock.System().Sub(w.began)}}
-	}
-	return r
-}
-
-// describe adds what only the worker itself knows.
-func (w *worker) describe(now clock.Instant, r *Report) {
-	r.Workers = []WorkerReport{{
-		Loop: w.loop.Stats(), Lived: now.Sub(w.began), Answered: true,
-		Buffered: w.Buffers().InUse(), Pooled: w.Buffers().Free(),
-	}}
+	now, workers := p.inForce.Load(), p.all()
+	r := p.blank(now)
 	names := map[string]NameReport{}
-	for _, n := range w.loop.Names() {
-		of := NameReport{Known: true, Lost: n.Lost, Age: -1}
-		if n.Answered != 0 {
-			of.Age = now.Sub(n.Answered)
+	answers := inquire(p, func(w *worker, at clock.Instant) *Report {
+		w.Gauge()
+		mine := p.blank(now)
+		mine.read(now, w.number, (*stats.Block).Copy, (*stats.Latency).Copy)
+		mine.Workers = []WorkerReport{w.describe(at)}
+		return &mine
+	})
+	for i, a := range answers {
+		w := workers[i]
+		if !a.ok {
+			r.read(now, i, (*stats.Block).ReadAll, (*stats.Latency).ReadAll)
+			r.Workers = append(r.Workers, WorkerReport{Loop: w.loop.Stats(), Lived: clock.System().Sub(w.began)})
+			continue
 		}
-		names[n.Address] = of
+		r.plus(a.of)
+		for address, n := range a.of.Workers[0].names {
+			names[address] = names[address].worst(n)
+		}
 	}
 	for i := range r.Pools {
 		for k := range r.Pools[i].Servers {
@@ -119,21 +94,48 @@ func (w *worker) describe(now clock.Instant, r *Report) {
 			s.Resolved = names[s.Address]
 		}
 	}
+	return r
 }
 
-func (p *Proxy) report(read func(*stats.Block) stats.Values, times func(*stats.Latency) *stats.Latencies) (r Report) {
-	now := p.inForce.Load()
+// describe is what only the worker itself knows.
+func (w *worker) describe(now clock.Instant) WorkerReport {
+	r := WorkerReport{
+		Loop: w.loop.Stats(), Lived: now.Sub(w.began), Clients: w.Clients(), Answered: true,
+		Buffered: w.Buffers().InUse(), Pooled: w.Buffers().Free(), names: map[string]NameReport{},
+	}
+	for _, n := range w.loop.Names() {
+		of := NameReport{Known: true, Lost: n.Lost, Age: -1}
+		if n.Answered != 0 {
+			of.Age = now.Sub(n.Answered)
+		}
+		r.names[n.Address] = of
+	}
+	return r
+}
+
+// worst is what two workers know of a name that both look up.
+func (n NameReport) worst(m NameReport) NameReport {
+	switch {
+	case !n.Known:
+		return m
+	case m.Lost && !n.Lost, m.Lost == n.Lost && (m.Age < 0 || n.Age >= 0 && m.Age > n.Age):
+		return m
+	}
+	return n
+}
+
+// blank is a report in which nothing is counted yet.
+func (p *Proxy) blank(now *inForce) (r Report) {
 	r.Epoch = now.snapshot.Epoch
 	if p.journal != nil {
 		r.DroppedLines = p.journal.lost.Load()
 	}
 	for i, pool := range now.snapshot.Pools {
-		of := PoolReport{Name: pool.Name, Counts: read(now.counters.Pools[i])}
+		of := PoolReport{Name: pool.Name}
 		for k, server := range pool.Servers {
-			ejections := now.counters.Ejections[i][k]
+			ejections := now.ledger.Ejections[i][k]
 			of.Servers = append(of.Servers, ServerReport{
-				Name: server.Name, Address: server.Address, Ejected: server.Ejected,
-				Counts: read(now.counters.Servers[i][k]), Latency: times(now.counters.Servers[i][k].Latency),
+				Name: server.Name, Address: server.Address, Ejected: server.Ejected, Latency: new(stats.Latencies),
 				Ejections: ejections.Number(), EjectedAt: ejections.Last(), Spared: ejections.Spared(),
 				Probes: ejections.Probes(true), FailedProbes: ejections.Probes(false),
 			})
@@ -143,14 +145,49 @@ func (p *Proxy) report(read func(*stats.Block) stats.Values, times func(*stats.L
 	return r
 }
 
-// Ejections is where the control plane counts how often it took a server out of its ring.
-func (p *Proxy) Ejections(pool, server int) *stats.Ejections {
-	return p.inForce.Load().counters.Ejections[pool][server]
+// read adds a worker's counters.
+func (r *Report) read(now *inForce, worker int, counts func(*stats.Block) stats.Values, times func(*stats.Latency) *stats.Latencies) {
+	c := now.ledger.Workers[worker]
+	for i := range r.Pools {
+		of := &r.Pools[i]
+		of.Counts.Plus(counts(c.Pools[i]))
+		for k := range of.Servers {
+			of.Servers[k].Counts.Plus(counts(c.Servers[i][k]))
+			of.Servers[k].Latency.Plus(times(c.Servers[i][k].Latency))
+		}
+	}
 }
 
-// Alive is closed when the worker has come to look at its mail: it turns.
+// plus adds what a worker has reported under the same snapshot.
+func (r *Report) plus(w *Report) {
+	r.Workers = append(r.Workers, w.Workers...)
+	for i := range r.Pools {
+		of, mine := &r.Pools[i], &w.Pools[i]
+		of.Counts.Plus(mine.Counts)
+		for k := range of.Servers {
+			of.Servers[k].Counts.Plus(mine.Servers[k].Counts)
+			of.Servers[k].Latency.Plus(mine.Servers[k].Latency)
+		}
+	}
+}
+
+// Ejections is where the control plane counts how often it took a server out of its ring.
+func (p *Proxy) Ejections(pool, server int) *stats.Ejections {
+	return p.inForce.Load().ledger.Ejections[pool][server]
+}
+
+// Alive is closed when the workers have come to look at their mail: they turn.
 func (p *Proxy) Alive() <-chan struct{} {
 	turned := make(chan struct{})
-	p.worker.loop.Post(func(clock.Instant) { close(turned) })
+	var left atomic.Int64
+	workers := p.all()
+	left.Store(int64(len(workers)))
+	for _, w := range workers {
+		w.loop.Post(func(clock.Instant) {
+			if left.Add(-1) == 0 {
+				close(turned)
+			}
+		})
+	}
 	return turned
 }

@@ -42,7 +42,7 @@ func TestReportOfAStuckWorker(t *testing.T) {
 	wait(t, "the worker to turn", p.Alive())
 	wait(t, "the worker to turn once more", p.Alive()) // so that the turn before is published
 	stuck, release := make(chan struct{}), make(chan struct{})
-	p.worker.loop.Post(func(clock.Instant) {
+	p.all()[0].loop.Post(func(clock.Instant) {
 		close(stuck)
 		<-release
 	})
@@ -58,7 +58,7 @@ func TestReportOfAStuckWorker(t *testing.T) {
 	}
 	close(release)
 	wait(t, "the worker to turn", alive)
-	p.worker.loop.Stop()
+	p.stop()
 	<-p.Ended()
 	if n := p.Report().Pools[0].Counts[stats.Requests]; n != 1 {
 		t.Errorf("a worker that has ended has %d requests, want 1", n)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
-	"github.com/cashew-proxy/cashew/internal/eventloop"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
@@ -28,8 +27,8 @@ var ErrNoAnswer = errors.New("the worker does not answer")
 type Status struct {
 	Snapshot *topology.Snapshot // in force
 	Pools    []PoolStatus       // in the snapshot's order
-	Buffered int64              // bytes in buffers of the data plane
-	Loop     eventloop.Stats
+	Workers  []WorkerReport
+	Active   int // of the workers get clients
 }
 
 // PoolStatus is one pool's part of a Status.
@@ -39,43 +38,53 @@ type PoolStatus struct {
 	Left    time.Duration // of the pause
 }
 
-// Status asks the worker how things are. If it does not answer, what only the worker knows is missing.
+// Status asks the workers how things are. If one does not answer, what only it knows is missing.
 func (p *Proxy) Status() Status {
-	s, err := consult(p, func(w *worker, now clock.Instant) (Status, error) {
-		s := p.status()
-		s.Buffered = w.Buffers().InUse()
-		for i := range s.Pools {
-			mode, until := w.Paused(i)
-			if s.Pools[i].Paused = mode; mode != downstream.PauseNone {
-				s.Pools[i].Left = max(until.Sub(now), 0)
+	now := p.inForce.Load()
+	s := Status{Snapshot: now.snapshot, Active: int(p.active.Load())}
+	for _, d := range now.doors {
+		s.Pools = append(s.Pools, PoolStatus{Address: d.address})
+	}
+	workers := p.all()
+	for i, a := range inquire(p, func(w *worker, at clock.Instant) Status { return w.status(at, now.snapshot) }) {
+		if !a.ok {
+			w := workers[i]
+			s.Workers = append(s.Workers, WorkerReport{Loop: w.loop.Stats(), Lived: clock.System().Sub(w.began)})
+			continue
+		}
+		s.Workers = append(s.Workers, a.of.Workers...)
+		for k, of := range a.of.Pools {
+			if of.Paused > s.Pools[k].Paused {
+				s.Pools[k].Paused, s.Pools[k].Left = of.Paused, of.Left
 			}
 		}
-		return s, nil
-	})
-	if err != nil {
-		return p.status()
 	}
 	return s
 }
 
-func (p *Proxy) status() Status {
-	now := p.inForce.Load()
-	s := Status{Snapshot: now.snapshot, Loop: p.LoopStats()}
-	for _, d := range now.doors {
-		s.Pools = append(s.Pools, PoolStatus{Address: d.address})
+// status is the worker's part, for the pools of a snapshot.
+func (w *worker) status(now clock.Instant, of *topology.Snapshot) Status {
+	s := Status{Workers: []WorkerReport{w.describe(now)}, Pools: make([]PoolStatus, len(of.Pools))}
+	for i, p := range of.Pools {
+		mine := w.snapshot.Pool(p.Name)
+		if mine == nil {
+			continue
+		}
+		mode, until := w.Paused(mine.Index)
+		if s.Pools[i].Paused = mode; mode != downstream.PauseNone {
+			s.Pools[i].Left = max(until.Sub(now), 0)
+		}
 	}
 	return s
 }
 
 // Clients are clients of a pool, the oldest first; at most limit, and if there are more it is not said which.
 func (p *Proxy) Clients(pool string, limit int) ([]downstream.Portrait, error) {
-	all, err := consult(p, func(w *worker, now clock.Instant) ([]downstream.Portrait, error) {
-		of := w.snapshot.Pool(pool)
-		if of == nil {
-			return nil, NoPool(pool)
-		}
-		return w.Portraits(now, of.Index, limit), nil
+	parts, err := consult(p, pool, func(w *worker, now clock.Instant, of *topology.Pool) []downstream.Portrait {
+		return w.Portraits(now, of.Index, limit)
 	})
+	all := slices.Concat(parts...)
+	all = all[:min(len(all), limit)]
 	slices.SortFunc(all, func(a, b downstream.Portrait) int { return cmp.Compare(a.Number, b.Number) })
 	return all, err
 }
@@ -83,13 +92,9 @@ func (p *Proxy) Clients(pool string, limit int) ([]downstream.Portrait, error) {
 // Pause has the requests of a pool's clients wait for a time, or only those that may write, in place of what an
 // earlier call has said. PauseNone ends that, and what clients have put in force by CLIENT PAUSE.
 func (p *Proxy) Pause(pool string, mode downstream.Pause, length time.Duration) error {
-	_, err := consult(p, func(w *worker, now clock.Instant) (struct{}, error) {
-		of := w.snapshot.Pool(pool)
-		if of == nil {
-			return struct{}{}, NoPool(pool)
-		}
+	_, err := consult(p, pool, func(w *worker, now clock.Instant, of *topology.Pool) struct{} {
 		w.Pause(now, of.Index, mode, now.Add(length))
-		return struct{}{}, nil
+		return struct{}{}
 	})
 	switch {
 	case err != nil:
@@ -101,18 +106,29 @@ func (p *Proxy) Pause(pool string, mode downstream.Pause, length time.Duration) 
 	return err
 }
 
-// consult is inquire for what may be refused.
-func consult[T any](p *Proxy, f func(w *worker, now clock.Instant) (T, error)) (v T, err error) {
-	type outcome struct {
-		v   T
-		err error
+// consult is inquire about a pool that there may not be. Every worker has to answer.
+func consult[T any](p *Proxy, pool string, f func(w *worker, now clock.Instant, of *topology.Pool) T) (all []T, err error) {
+	type part struct {
+		of    T
+		found bool
 	}
-	o, ok := inquire(p, func(w *worker, now clock.Instant) outcome {
-		v, err := f(w, now)
-		return outcome{v, err}
+	answers := inquire(p, func(w *worker, now clock.Instant) (v part) {
+		if of := w.snapshot.Pool(pool); of != nil {
+			v = part{f(w, now, of), true}
+		}
+		return v
 	})
-	if !ok {
-		return v, ErrNoAnswer
+	if len(answers) == 0 {
+		return nil, ErrNoAnswer
 	}
-	return o.v, o.err
+	for _, a := range answers {
+		switch {
+		case !a.ok:
+			return nil, ErrNoAnswer
+		case !a.of.found:
+			return nil, NoPool(pool)
+		}
+		all = append(all, a.of.of)
+	}
+	return all, nil
 }

@@ -44,7 +44,7 @@ func TestPause(t *testing.T) {
 	if err := p.Pause("pool0", downstream.PauseWrites, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	p.worker.loop.Post(func(clock.Instant) { panic("a bug") })
+	p.all()[0].loop.Post(func(clock.Instant) { panic("a bug") })
 	next, other := *before, *before.Pools[0]
 	other.Database = 1
 	next.Epoch, next.Pools = 2, []*topology.Pool{&other}
@@ -77,7 +77,7 @@ func TestPause(t *testing.T) {
 func TestStuckWorkerIsAsked(t *testing.T) {
 	p := start(t, snapshot(t, []string{"127.0.0.1:1"}), slog.New(slog.DiscardHandler))
 	stuck, release := make(chan struct{}), make(chan struct{})
-	p.worker.loop.Post(func(clock.Instant) { close(stuck); <-release })
+	p.all()[0].loop.Post(func(clock.Instant) { close(stuck); <-release })
 	<-stuck
 	if _, err := p.Clients("pool0", 1); !errors.Is(err, ErrNoAnswer) {
 		t.Error(err)

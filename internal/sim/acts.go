@@ -11,7 +11,9 @@ import (
 
 // run plays the acts: the storm, the calm after it, requests that must all succeed, the end.
 func (w *world) run() {
-	w.engine.Start(w.now)
+	for _, k := range w.workers {
+		k.engine.Start(w.now)
+	}
 	w.untilIdle()
 	if w.draining || w.stopped {
 		w.shutDown()
@@ -62,7 +64,9 @@ func (w *world) finish() {
 func (w *world) drain() {
 	w.draining = true
 	w.log("drain")
-	w.engine.Drain(w.now)
+	for _, k := range w.workers {
+		k.engine.Drain(w.now)
+	}
 }
 
 // shutDown ends the engine and looks for what is left of it.
@@ -70,15 +74,18 @@ func (w *world) shutDown() {
 	if w.violation != nil {
 		return
 	}
-	if n := w.engine.Clients(); n != 0 && !w.stopped {
-		w.fail("the engine has %d clients after the last one went", n)
-	}
-	w.engine.Shutdown(w.now)
-	if n := w.engine.Clients(); n != 0 {
-		w.fail("the engine has %d clients after the shutdown", n)
-	}
-	if n := w.engine.Buffers().InUse(); n != 0 {
-		w.fail("%d bytes of buffers are in use after the shutdown", n)
+	w.deliverAll()
+	for _, k := range w.workers {
+		if n := k.engine.Clients(); n != 0 && !w.stopped {
+			w.fail("worker %d has %d clients after the last one went", k.number, n)
+		}
+		k.engine.Shutdown(w.now)
+		if n := k.engine.Clients(); n != 0 {
+			w.fail("worker %d has %d clients after the shutdown", k.number, n)
+		}
+		if n := k.engine.Buffers().InUse(); n != 0 {
+			w.fail("%d bytes of worker %d's buffers are in use after the shutdown", n, k.number)
+		}
 	}
 	for _, p := range w.pipes {
 		if !p.closed {
@@ -136,14 +143,17 @@ func (w *world) checkAtRest() {
 // count collects the engine's own counters.
 func (w *world) count() {
 	w.result.Counted = map[string]uint64{}
-	for i, d := range stats.PoolTable {
-		w.result.Counted[d.Name] += w.engine.PoolCounters(0).Local(stats.Counter(i))
-	}
-	for s := range w.applied.Pools[0].Servers {
-		for i, d := range stats.ServerTable {
-			w.result.Counted["server "+d.Name] += w.engine.ServerCounters(0, s).Local(stats.Counter(i))
+	for _, k := range w.workers {
+		for i, d := range stats.PoolTable {
+			w.result.Counted[d.Name] += k.engine.PoolCounters(0).Local(stats.Counter(i))
 		}
-		w.checkTimes(s)
+		for s := range w.applied.Pools[0].Servers {
+			counters := k.engine.ServerCounters(0, s)
+			for i, d := range stats.ServerTable {
+				w.result.Counted["server "+d.Name] += counters.Local(stats.Counter(i))
+			}
+			w.checkTimes(s, counters)
+		}
 	}
 	w.checkClasses()
 }
@@ -162,8 +172,7 @@ func (w *world) checkClasses() {
 }
 
 // checkTimes: every reply of a server was timed in both phases, within the time that there was.
-func (w *world) checkTimes(server int) {
-	counters := w.engine.ServerCounters(0, server)
+func (w *world) checkTimes(server int, counters *stats.Block) {
 	var timed [stats.Phases]uint64
 	for _, class := range counters.Latency.Copy() {
 		for p := range class {

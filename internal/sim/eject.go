@@ -131,7 +131,9 @@ func (w *world) judge() {
 		}
 		w.log("verdict server%d", r.server)
 		w.apply()
-		w.engine.Verdict(w.now, w.snapshot, w.snapshot.Pools[0].Servers[at].ID())
+		for _, k := range w.workers {
+			k.engine.Verdict(w.now, w.snapshot, w.snapshot.Pools[0].Servers[at].ID())
+		}
 	}
 	w.probe()
 	if len(c.reports) > 0 {
@@ -202,8 +204,11 @@ func (w *world) apply() {
 }
 
 // given is how many requests a server has been given, ever.
-func (w *world) given(server int) uint64 {
-	return w.engine.ServerCounters(0, position(w.applied, server)).Local(stats.ServerRequests)
+func (w *world) given(server int) (n uint64) {
+	for _, k := range w.workers {
+		n += k.engine.ServerCounters(0, position(w.applied, server)).Local(stats.ServerRequests)
+	}
+	return n
 }
 
 // checkBarred sees to it that servers that are out are given nothing.

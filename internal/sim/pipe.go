@@ -33,6 +33,7 @@ func (q *queue) clear() { q.b, q.off = q.b[:0], 0 }
 // pipe is one connection of the proxy, as the kernel sees it.
 type pipe struct {
 	id     message.ConnID
+	at     *worker // nil while a client is on its way from one to another
 	client *client // whose it is, or
 	server *server
 

@@ -107,7 +107,7 @@ func (w *world) putInForce(c *Config, numbers []int, within time.Duration) {
 		next = w.court.ejector.Snapshot()
 		w.court.moved = false // the new ring has it
 	}
-	w.counters = w.counters.Reloaded(w.applied, next)
+	w.ledger = w.ledger.Reloaded(w.applied, next, 0)
 	if w.court != nil {
 		for i, n := range w.court.barred {
 			if at := position(next, i); n > 0 && (at < 0 || !next.Pools[0].Servers[at].Ejected) {
@@ -117,7 +117,9 @@ func (w *world) putInForce(c *Config, numbers []int, within time.Duration) {
 	}
 	w.snapshot, w.applied = next, next
 	w.eras = append(w.eras, eraOf(next.Pools[0]))
-	w.engine.Reload(w.now, next, w.counters, within)
+	for _, k := range w.workers {
+		k.engine.Reload(w.now, next, w.ledger, within)
+	}
 }
 
 // addressOf is where a server is, as the configuration has it.

@@ -73,6 +73,8 @@ type Config struct {
 	KeepRing     bool
 
 	ReloadOnce int // another configuration in so many turns, on average; 0 is never
+	Workers    int // of the proxy; 0 is one
+	MoveOnce   int // clients are moved between workers once in so many turns
 
 	Faults    Fault // what may go wrong
 	FaultOnce int   // a fault in so many turns, on average
@@ -100,6 +102,7 @@ type Result struct {
 	Turns              int
 	Ejections, Returns int    // of servers
 	Reloads            int    // of the configuration
+	Moves              int    // of clients between workers
 	Digest             uint64 // of everything that clients received, in order of time
 
 	// Counted has the engine's own counters by name, servers' after "server ".
@@ -192,6 +195,7 @@ func FromSeed(seed uint64, faults bool) Config {
 	}
 	c.drawLanes()
 	c.drawReloads()
+	c.drawWorkers()
 	return c
 }
 

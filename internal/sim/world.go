@@ -20,7 +20,8 @@ type world struct {
 	cfg      Config
 	rng      *rand.Rand
 	now      clock.Instant
-	engine   *engine.Engine
+	workers  []*worker
+	moves    *rand.Rand // of clients between workers; nil if there is one
 	snapshot *topology.Snapshot
 	dialect  dialect
 
@@ -28,11 +29,10 @@ type world struct {
 	applied  *topology.Snapshot // what the engine was last given
 	eras     []era              // rings that were in force, the last one is
 	firstEra int                // the first one that still matters
-	counters *engine.Counters
+	ledger   *engine.Ledger
 	alter    editor
 
 	pipes   []*pipe // in the order in which they were made
-	byID    map[message.ConnID]*pipe
 	servers []*server
 	clients []*client                // the present holder of each seat
 	people  int                      // clients ever made
@@ -74,7 +74,7 @@ const beginning = clock.Instant(time.Second)
 func newWorld(c Config) *world {
 	w := &world{
 		cfg: c, rng: rand.New(rand.NewPCG(c.Seed, 2)), now: beginning,
-		byID: map[message.ConnID]*pipe{}, shared: map[lane]map[string]bool{}, chosen: map[lane]bool{}, excused: map[string]bool{},
+		shared: map[lane]map[string]bool{}, chosen: map[lane]bool{}, excused: map[string]bool{},
 		scratch: make([]byte, 64<<10), alter: newEditor(&c), stormy: c.Faults != 0, gullible: true,
 	}
 	w.dialect = redis{}
@@ -87,9 +87,7 @@ func newWorld(c Config) *world {
 	}
 	w.snapshot = newSnapshot(&c, numbers, 0)
 	w.newCourt()
-	w.counters = engine.NewCounters(w.snapshot)
-	w.engine = engine.NewWith(w, w, w.snapshot, c.Seed, w.counters)
-	w.engine.Buffers().Mangle = true
+	w.hire()
 	for i := range c.Servers {
 		s := &server{w: w, index: i, old: c.OldServer && i == 0}
 		for range max(c.Databases, c.Database+1) {
@@ -120,6 +118,7 @@ func (w *world) turn() {
 	w.busy, w.next = false, clock.Never
 	w.inject()
 	w.reload()
+	w.move()
 	w.judge()
 	if oneIn(w.rng, 500) {
 		w.publish()
@@ -132,15 +131,12 @@ func (w *world) turn() {
 	}
 	w.poll()
 	w.apply()
-	dirty, next := w.engine.Turn(w.now, w.snapshot)
-	if counted, waiting := w.engine.Outstanding(); counted != waiting {
-		w.fail("clients count %d requests that servers have of theirs, and those have %d", counted, waiting)
+	next := clock.Never
+	for _, k := range w.workers {
+		next = min(next, k.turn())
 	}
-	for _, id := range dirty {
-		if p := w.byID[id]; p != nil {
-			p.deserted = p.deserted || w.sabotage(ForgetOutput)
-			w.flush(p)
-		}
+	if counted, waiting := w.outstanding(); counted != waiting {
+		w.fail("clients count %d requests that servers have of theirs, and those have %d", counted, waiting)
 	}
 	w.checkBarred()
 	w.advance(next)
@@ -191,9 +187,11 @@ func (w *world) poll() {
 func (w *world) ready(p *pipe) {
 	switch {
 	case p.closed:
-		if oneIn(w.rng, 8) {
-			w.stale(p.id)
+		if oneIn(w.rng, 8) && p.at != nil {
+			w.stale(p.at.engine, p.id)
 		}
+		return
+	case p.at == nil: // on its way from one worker to another
 		return
 	case p.dialing:
 		w.dialed(p)
@@ -226,7 +224,7 @@ func (w *world) ready(p *pipe) {
 
 // receive reads once.
 func (w *world) receive(p *pipe) {
-	space := w.engine.Space(p.id, w.scratch)
+	space := p.at.engine.Space(p.id, w.scratch)
 	if len(space) == 0 {
 		w.fail("no space to read to")
 		return
@@ -237,7 +235,7 @@ func (w *world) receive(p *pipe) {
 	if w.cfg.Trace {
 		w.log("recv %s %s", w.name(p), short(space[:n]))
 	}
-	w.engine.Received(w.now, p.id, space[:n])
+	p.at.engine.Received(w.now, p.id, space[:n])
 	for i := range min(n, 256) { // nothing of scratch may have been kept
 		w.scratch[i] = 0xee
 	}
@@ -249,22 +247,22 @@ func (w *world) lost(p *pipe, err error) {
 		p.finTold = true
 	}
 	w.log("lost %s %v", w.name(p), err)
-	w.engine.Lost(w.now, p.id, err)
+	p.at.engine.Lost(w.now, p.id, err)
 }
 
 // stale calls the engine with an id that is no more, as a loop may that closes late.
-func (w *world) stale(id message.ConnID) {
+func (w *world) stale(e *engine.Engine, id message.ConnID) {
 	switch w.rng.IntN(5) {
 	case 0:
-		w.engine.Received(w.now, id, append(w.engine.Space(id, w.scratch)[:0], "+stale\r\n"...))
+		e.Received(w.now, id, append(e.Space(id, w.scratch)[:0], "+stale\r\n"...))
 	case 1:
-		w.engine.Lost(w.now, id, nil)
+		e.Lost(w.now, id, nil)
 	case 2:
-		w.engine.Connected(w.now, id, nil)
+		e.Connected(w.now, id, nil)
 	case 3:
-		w.engine.Sent(w.now, id, 0)
+		e.Sent(w.now, id, 0)
 	case 4:
-		if len(w.engine.Output(id, w.iov[:0])) > 0 {
+		if len(e.Output(id, w.iov[:0])) > 0 {
 			w.fail("a closed connection has output")
 		}
 	}
@@ -273,7 +271,7 @@ func (w *world) stale(id message.ConnID) {
 // flush writes once.
 func (w *world) flush(p *pipe) {
 	p.want = false
-	if p.closed || p.dialing || p.deserted {
+	if p.closed || p.dialing || p.deserted || p.at == nil {
 		return
 	}
 	if p.reset != nil {
@@ -289,7 +287,7 @@ func (w *world) flush(p *pipe) {
 	if cap(w.iov) == 0 {
 		w.iov = make([][]byte, 0, 64)
 	}
-	iov := w.engine.Output(p.id, w.iov[:0:1+w.rng.IntN(cap(w.iov))])
+	iov := p.at.engine.Output(p.id, w.iov[:0:1+w.rng.IntN(cap(w.iov))])
 	total := 0
 	for _, b := range iov {
 		total += len(b)
@@ -298,13 +296,13 @@ func (w *world) flush(p *pipe) {
 		return
 	}
 	if w.sabotage(LeakBuffer) {
-		_ = w.engine.Buffers().Get(1)
+		_ = p.at.engine.Buffers().Get(1)
 	}
 	n := min(w.portion(total), room)
 	p.want = n < total || len(iov) > 0
 	w.busy = w.busy || n > 0
 	w.write(p, iov, n)
-	w.engine.Sent(w.now, p.id, n)
+	p.at.engine.Sent(w.now, p.id, n)
 }
 
 // write moves n bytes of iov to the peer.
@@ -328,22 +326,6 @@ func (w *world) write(p *pipe, iov [][]byte, n int) {
 	}
 }
 
-// Dial is the engine's wish to connect to a server.
-func (w *world) Dial(id message.ConnID, s *topology.Server) {
-	number := numberOf(s)
-	to := w.servers[number]
-	if len(w.servers) > 1 && w.sabotage(WrongServer) {
-		to = w.servers[(number+1)%len(w.servers)]
-	}
-	if at := position(w.applied, number); at < 0 || w.applied.Pools[0].Servers[at].Ejected {
-		w.fail("server %d is dialed, which is ejected or removed", number)
-	}
-	p := &pipe{id: id, server: to, interest: true, dialing: true, since: len(w.eras) - 1}
-	p.due = max(w.now, to.mute) + clock.Instant(w.rng.Int64N(int64(2*w.cfg.Tick)))
-	w.add(p)
-	w.log("dial %s", w.name(p))
-}
-
 // dialed ends an attempt to connect when its time has come.
 func (w *world) dialed(p *pipe) {
 	if w.now < p.due {
@@ -353,59 +335,23 @@ func (w *world) dialed(p *pipe) {
 	w.busy, p.dialing = true, false
 	if w.now < p.server.down {
 		w.log("refused %s", w.name(p))
-		w.engine.Connected(w.now, p.id, errRefused)
+		p.at.engine.Connected(w.now, p.id, errRefused)
 		return
 	}
 	p.server.links = append(p.server.links, &link{pipe: p})
-	w.engine.Connected(w.now, p.id, nil)
-}
-
-// Interest is the engine's wish to read from a connection or not.
-func (w *world) Interest(id message.ConnID, read bool) {
-	p := w.byID[id]
-	switch {
-	case p == nil || p.closed:
-		w.fail("interest in connection %x, which is closed", id)
-	case p.interest == read:
-		w.fail("%s: interest %v again", w.name(p), read)
-	case read && w.sabotage(StayDeaf):
-	default:
-		p.interest = read
-		w.log("interest %s %v", w.name(p), read)
-	}
-}
-
-// Finish is Close: here nobody loses what was written.
-func (w *world) Finish(id message.ConnID) { w.Close(id) }
-
-// Close is the engine's end of a connection.
-func (w *world) Close(id message.ConnID) {
-	p := w.byID[id]
-	if p == nil || p.closed {
-		w.fail("connection %x is closed twice", id)
-		return
-	}
-	w.log("close %s", w.name(p))
-	p.closed, p.want = true, false
-	p.done = p.done || p.dialing || p.reset != nil
-	delete(w.byID, id)
-	w.busy = true
-}
-
-func (w *world) add(p *pipe) {
-	if w.byID[p.id] != nil {
-		w.fail("connection id %x is given twice", p.id)
-	}
-	w.byID[p.id] = p
-	w.pipes = append(w.pipes, p)
-	w.busy = true
+	p.at.engine.Connected(w.now, p.id, nil)
 }
 
 // accept connects a client.
 func (w *world) accept(c *client) {
-	id := w.engine.Accept(w.now, 0, netip.AddrPort{})
+	first := w.workers[0]
+	id := first.engine.Accept(w.now, 0, netip.AddrPort{})
 	c.pipe = &pipe{id: id, client: c, interest: true}
-	w.add(c.pipe)
+	first.own(c.pipe)
+	w.pipes = append(w.pipes, c.pipe)
+	if w.moves != nil {
+		first.engine.Send(id, w.moves.IntN(len(w.workers)))
+	}
 	w.log("accept %s", w.name(c.pipe))
 }
 

@@ -57,6 +57,20 @@ func (t *Top) Add(key []byte, weight uint64) {
 	e.weight, e.over, e.peak = over+weight, over, weight
 }
 
+// join gives a key all that another sketch has of it.
+func (t *Top) join(h Heavy) {
+	t.total += h.Weight
+	for i := range t.heavy {
+		if e := &t.heavy[i]; string(e.key) == h.Key {
+			e.weight += h.Weight
+			e.over += h.Over
+			e.peak = max(e.peak, h.Peak)
+			return
+		}
+	}
+	t.heavy = append(t.heavy, entry{[]byte(h.Key), h.Weight, h.Over, h.Peak})
+}
+
 // Halve takes half of every weight away, so that what was heavy long ago makes room. Keys without weight are dropped.
 func (t *Top) Halve() {
 	t.total /= 2

@@ -34,12 +34,15 @@ type Snapshot struct {
 	// Process is what clients are told of the process.
 	Process Process
 
-	// MemoryLimit bounds the bytes buffered by one worker; 0 is no bound.
+	// MemoryLimit bounds the bytes buffered; 0 is no bound.
 	MemoryLimit int64
 
-	// ClientLimit bounds the clients of one worker, so that descriptors are left for servers; 0 is no
+	// ClientLimit bounds the clients, so that descriptors are left for servers; 0 is no
 	// bound.
 	ClientLimit int
+
+	// Threads is the number of workers; 0 is as many as are worth it.
+	Threads int
 }
 
 // Process is the process, as INFO shows it. What is not known is zero.

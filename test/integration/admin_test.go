@@ -110,7 +110,7 @@ func TestOperator(t *testing.T) {
 	})
 	main := s.Pools[0]
 	if share := main.Servers[0].Share + main.Servers[1].Share; share < 0.999 || share > 1.001 || main.Clients != 1 || main.Counters["requests"] != 51 ||
-		s.PID != p.Pid || s.Worker.Turns == 0 || s.Worker.SystemCalls == 0 || s.Worker.Busy <= 0 || s.Epoch == 0 || main.Servers[0].Name != "a/b" || main.Servers[0].State != "live" {
+		s.PID != p.Pid || !s.Workers[0].Active || s.Workers[0].Turns == 0 || s.Workers[0].SystemCalls == 0 || s.Workers[0].Busy <= 0 || s.Epoch == 0 || main.Servers[0].Name != "a/b" || main.Servers[0].State != "live" {
 		t.Errorf("%+v", s)
 	}
 	var clients []admin.Client

@@ -69,7 +69,7 @@ func TestClientsThatDoNotRead(t *testing.T) {
 			harness.Eventually(t, harness.Limit, "the log names the client", func() bool {
 				return p.Log.Has(c.log) && p.Log.Has(stuck.Conn().LocalAddr().String())
 			})
-			harness.Eventually(t, harness.Limit, "it is counted", func() bool { return p.PoolCounters(0).Read(c.counter) == 1 })
+			harness.Eventually(t, harness.Limit, "it is counted", func() bool { return p.PoolCounts(0)[c.counter] == 1 })
 			if got := other.Do("GET", "none"); got != "$-1\r\n" {
 				t.Errorf("another client: %q", got)
 			}

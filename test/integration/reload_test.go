@@ -149,11 +149,11 @@ func TestHundredReloads(t *testing.T) {
 	t.Log("requests: ", l.requests.Load())
 	at := p.Snapshot().Pool("main")
 	for k := range at.Servers {
-		if n := p.ServerCounters(at.Index, k).Read(stats.ServerDials); n != 1 {
+		if n := p.ServerCounts(at.Index, k)[stats.ServerDials]; n != 1 {
 			t.Errorf("%s was dialed %d times", at.Servers[k].Name, n)
 		}
 	}
-	if n, m := p.PoolCounters(at.Index).Read(stats.Requests), l.requests.Load(); n != m {
+	if n, m := p.PoolCounts(at.Index)[stats.Requests], l.requests.Load(); n != m {
 		t.Errorf("%d requests are counted, %d were answered", n, m)
 	}
 }
@@ -185,7 +185,7 @@ func TestReloadsThatMoveKeys(t *testing.T) {
 	}
 	l.end()
 	t.Log("requests: ", l.requests.Load())
-	if n := p.PoolCounters(0).Read(stats.ForwardErrors); n != 0 {
+	if n := p.PoolCounts(0)[stats.ForwardErrors]; n != 0 {
 		t.Errorf("%d requests failed", n)
 	}
 }

@@ -45,7 +45,7 @@ func TestManyClients(t *testing.T) {
 	startCrowd(t, p.Addr, 10).end(t) // what the first clients need is not theirs alone
 	gone := func(n int) {
 		harness.Eventually(t, harness.Limit, "the clients are gone", func() bool {
-			return p.PoolCounters(0).Read(stats.ClientsClosed) == uint64(n)
+			return p.PoolCounts(0)[stats.ClientsClosed] == uint64(n)
 		})
 	}
 	gone(10)

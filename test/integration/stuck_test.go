@@ -53,7 +53,7 @@ func TestNobodyWaitsForOthers(t *testing.T) {
 	lazy.Write(strings.Repeat(redistest.Request("GET", "large"), unread))
 	harness.Eventually(t, harness.Limit, "the server's queue is full, and the client has more than it reads", func() bool {
 		s := p.Report().Pools[0].Servers[0]
-		taken := p.PoolCounters(1).Read(stats.Requests) == unread || p.PoolCounters(1).Read(stats.ReadPauses) > 0
+		taken := p.PoolCounts(1)[stats.Requests] == unread || p.PoolCounts(1)[stats.ReadPauses] > 0
 		return s.Counts[stats.ServerQueuedBytes] >= 1<<20 && taken
 	})
 
@@ -69,7 +69,7 @@ func TestNobodyWaitsForOthers(t *testing.T) {
 			}
 		}
 	}
-	if n := p.PoolCounters(0).Read(stats.ForwardErrors) + p.PoolCounters(0).Read(stats.ClientsClosed); n != 0 {
+	if n := p.PoolCounts(0)[stats.ForwardErrors] + p.PoolCounts(0)[stats.ClientsClosed]; n != 0 {
 		t.Errorf("%d errors or ends of stuck clients: they were not stuck all the time", n)
 	}
 	// What was stuck is not lost.

@@ -28,7 +28,7 @@ func TestSlowLog(t *testing.T) {
 	c.Send("EVAL", "local t = redis.call('TIME') local e = t[1] * 1000000 + t[2] + 100000 "+
 		"repeat t = redis.call('TIME') until t[1] * 1000000 + t[2] >= e return 1", "1", "k")
 	harness.Eventually(t, harness.Limit, "the request to be under way", func() bool {
-		return p.ServerCounters(0, 0).Read(stats.ServerRequests) == 101
+		return p.ServerCounts(0, 0)[stats.ServerRequests] == 101
 	})
 	behind.Send("SET", "victim", "v")
 	c.Read()
