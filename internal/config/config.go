@@ -29,6 +29,7 @@ type Config struct {
 
 // Process has the settings under "cashew:".
 type Process struct {
+	Threads         int           // workers; 0 is as many as are worth it
 	MemoryLimit     int64         // bytes buffered by the process; 0 leaves the choice to the daemon
 	ShutdownTimeout time.Duration // from the signal to the end of clients that are still busy
 	LogFormat       string        // "text" or "json"

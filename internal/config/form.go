@@ -47,6 +47,30 @@ func asNumber[T any](low, high int64, field func(*T) *int) form[T] {
 	}
 }
 
+// auto is the value of a number that the process chooses.
+const auto = "auto"
+
+func asThreads(low, high int64, field func(*Process) *int) form[Process] {
+	return form[Process]{
+		set: func(p *Process, v value) string {
+			if v.text == auto {
+				*field(p) = 0
+				return ""
+			}
+			n, problem := number(v.text, "auto or a number", low, high)
+			*field(p) = int(n)
+			return problem
+		},
+		show: func(p *Process) []string {
+			if n := *field(p); n > 0 {
+				return []string{strconv.Itoa(n)}
+			}
+			return []string{auto}
+		},
+		schema: schema{"anyOf": []schema{{"type": "integer", "minimum": low, "maximum": high}, {"const": auto}}},
+	}
+}
+
 func asMillis[T any](low, high int64, field func(*T) *time.Duration) form[T] {
 	return form[T]{
 		set: func(t *T, v value) string {

@@ -336,6 +336,12 @@ var watchKeys = []key[Pool]{
 // processKeys has every key under "cashew:".
 var processKeys = []key[Process]{
 	{
+		name: "threads", kind: "number or name", fallback: auto, since: ofCashew, touches: TouchesProcess, allowed: "`auto` or 1 to 256",
+		help: "How many workers serve clients, each in a thread of its own and with `server_connections` to each server. `auto` is one as long as that suffices, " +
+			"as one costs least, and more, up to the processors that the process may use, when those that serve have no time left.",
+		as: asThreads(1, 256, func(p *Process) *int { return &p.Threads }),
+	},
+	{
 		name: "memory_limit", kind: "size", fallback: "0", since: ofCashew, touches: TouchesProcess, allowed: "0 to 1024gb",
 		help: "Bytes that the whole process may buffer. 0 is half of the machine's or the container's memory.",
 		as:   asSize(0, maxBuffer, func(p *Process) *int64 { return &p.MemoryLimit }),

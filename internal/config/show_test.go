@@ -58,6 +58,7 @@ var shownAs = map[string][]string{
 	"slowlog_threshold":       {"100", "100"},
 	"hotkeys_sample":          {"8", "8"},
 	"access_log_sample":       {"9", "9"},
+	"threads":                 {"auto", "auto", "007", "7"},
 	"memory_limit":            {"0", "0", "1536mb", "1536mb", "2048MB", "2gb"},
 	"shutdown_timeout":        {"15", "15"},
 	"log_format":              {"json", "json"},
@@ -154,7 +155,7 @@ func TestShowWords(t *testing.T) {
 `)
 	got := string(c.WithMemoryLimit(3 << 30).Show())
 	for _, want := range []string{
-		"cashew:\n  memory_limit: 3gb\n", "\nmy pool:\n  listen: '[::1]:1'\n", "  servers:\n    - h:1:1\n    - '[::1]:6379:2 one'\n",
+		"cashew:\n  threads: auto\n  memory_limit: 3gb\n", "\nmy pool:\n  listen: '[::1]:1'\n", "  servers:\n    - h:1:1\n    - '[::1]:6379:2 one'\n",
 		"  hash_tag: '{}'\n", "  redis_auth: '***'\n", "  databases: 16\n",
 	} {
 		if !strings.Contains(got, want) {

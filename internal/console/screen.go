@@ -136,6 +136,9 @@ func busy(s Sample) string {
 		}
 		text += " " + share
 	}
+	if text == "" {
+		text = " -"
+	}
 	return "busy" + text
 }
 

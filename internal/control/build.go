@@ -18,7 +18,7 @@ import (
 // Build makes the snapshot of a configuration in which every server is live. The snapshot shares
 // nothing with c but strings. c must come from config.Load, which guarantees all that Build needs.
 func Build(c *config.Config, epoch uint64) *topology.Snapshot {
-	s := &topology.Snapshot{Epoch: epoch, MemoryLimit: c.Process.MemoryLimit, ClientLimit: c.Process.ClientLimit}
+	s := &topology.Snapshot{Epoch: epoch, MemoryLimit: c.Process.MemoryLimit, ClientLimit: c.Process.ClientLimit, Threads: c.Process.Threads}
 	for i, p := range c.Pools {
 		pool := buildPool(p)
 		pool.Index = i

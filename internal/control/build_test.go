@@ -108,7 +108,7 @@ func TestPlacement(t *testing.T) {
 // TestSettings loads a file in which every setting differs from zero and from its neighbours.
 func TestSettings(t *testing.T) {
 	c := load(t, `
-cashew: {memory_limit: 3mb}
+cashew: {memory_limit: 3mb, threads: 3}
 bb:
   listen: 127.0.0.1:2
   servers: /run/m.sock:3
@@ -149,7 +149,7 @@ p:
   servers: ["::1:6379:2 one"]
 `)
 	s := Build(c.WithClientLimit(99), 17)
-	if s.Epoch != 17 || s.MemoryLimit != 3<<20 || s.ClientLimit != 99 || len(s.Pools) != 2 || s.Pools[0].Name != "p" || s.Pools[1].Index != 1 {
+	if s.Epoch != 17 || s.MemoryLimit != 3<<20 || s.ClientLimit != 99 || s.Threads != 3 || len(s.Pools) != 2 || s.Pools[0].Name != "p" || s.Pools[1].Index != 1 {
 		t.Fatalf("%+v", s)
 	}
 	want := topology.Settings{

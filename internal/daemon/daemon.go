@@ -19,6 +19,7 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/admin"
 	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/proxy"
 )
 
 // Options are what the command line says.
@@ -170,7 +171,7 @@ func (r *run) loadConfig() (*config.Config, error) {
 		cfg = cfg.WithMemoryLimit(memoryTotal() / 2)
 	}
 	files := openFiles()
-	clients, enough := clientLimit(cfg, files)
+	clients, enough := clientLimit(cfg, files, proxy.MostWorkers(cfg.Process.Threads))
 	if !enough {
 		r.log.Warn("the limit of open files is low for so many servers: raise it (ulimit -n, LimitNOFILE)",
 			"limit", files, "clients", clients)

@@ -14,6 +14,8 @@ import (
 const (
 	descriptorsForUs   = 64
 	descriptorsPerPool = 1 + 64
+	// descriptorsPerWorker are a poller, a mailbox and look-ups of names.
+	descriptorsPerWorker = 8
 	// usualLanes are those of the pool's own database in both protocols. Clients that choose other databases
 	// make more, which takes from what clients may have.
 	usualLanes = 2
@@ -29,17 +31,17 @@ func openFiles() uint64 {
 }
 
 // clientLimit is how many clients may be connected, so that there is a descriptor for every server
-// connection: without one no client would be served. If the limit of open files is so low that servers
+// connection of every worker: without one no client would be served. If the limit of open files is so low that servers
 // would take most of it, clients get half of it, and enough is false.
-func clientLimit(c *config.Config, files uint64) (clients int, enough bool) {
+func clientLimit(c *config.Config, files uint64, workers int) (clients int, enough bool) {
 	limit := int(min(files, math.MaxInt32))
-	reserved := descriptorsForUs
+	reserved := descriptorsForUs + descriptorsPerWorker*(workers-1)
 	for _, p := range c.Pools {
 		lanes := 1
 		if p.Redis {
 			lanes = usualLanes
 		}
-		reserved += descriptorsPerPool + len(p.Servers)*p.ServerConnections*lanes
+		reserved += descriptorsPerPool + len(p.Servers)*p.ServerConnections*lanes*workers
 	}
 	if reserved > limit/2 {
 		return max(limit/2, 1), false

@@ -153,15 +153,17 @@ func TestClientLimit(t *testing.T) {
 	for _, c := range []struct {
 		config  string
 		files   uint64
+		workers int
 		clients int
 		enough  bool
 	}{
-		{goodConfig, 1024, 1024 - 64 - 65 - 1, true},
-		{many, 1024, 1024 - 64 - 65 - 300, true},
-		{many, 600, 300, false},
-		{goodConfig, 100, 50, false},
-		{goodConfig, 1, 1, false},
-		{goodConfig, 1 << 62, 1<<31 - 1 - 64 - 65 - 1, true},
+		{goodConfig, 1024, 1, 1024 - 64 - 65 - 1, true},
+		{goodConfig, 1024, 3, 1024 - 64 - 2*8 - 65 - 3, true},
+		{many, 1024, 1, 1024 - 64 - 65 - 300, true},
+		{many, 600, 1, 300, false},
+		{goodConfig, 100, 1, 50, false},
+		{goodConfig, 1, 1, 1, false},
+		{goodConfig, 1 << 62, 1, 1<<31 - 1 - 64 - 65 - 1, true},
 	} {
 		r := &run{Options: Options{ConfigFile: newFiles(t, c.config).config, Stderr: os.Stderr}}
 		if err := r.openLog(); err != nil {
@@ -174,7 +176,7 @@ func TestClientLimit(t *testing.T) {
 		if cfg.Process.ClientLimit == 0 {
 			t.Error("the configuration has no limit of clients")
 		}
-		if clients, enough := clientLimit(cfg, c.files); clients != c.clients || enough != c.enough {
+		if clients, enough := clientLimit(cfg, c.files, c.workers); clients != c.clients || enough != c.enough {
 			t.Errorf("%d files: %d clients, %v; want %d, %v", c.files, clients, enough, c.clients, c.enough)
 		}
 	}

@@ -109,6 +109,9 @@ func (b *balancer) apply(moves []move) {
 	}
 	for _, m := range moves {
 		w := workers[m.from]
+		if w.clients.Load() == 0 {
+			continue
+		}
 		w.loop.Post(func(now clock.Instant) {
 			since := now - clock.Instant(time.Second)
 			if m.share == all {
@@ -124,7 +127,15 @@ func threads(s *topology.Snapshot) (least, most int) {
 	if s.Threads > 0 {
 		return s.Threads, s.Threads
 	}
-	return 1, processors
+	return 1, MostWorkers(0)
+}
+
+// MostWorkers is how many workers there may be, if so many are configured; 0 is as many as are worth it.
+func MostWorkers(configured int) int {
+	if configured > 0 {
+		return configured
+	}
+	return processors
 }
 
 // processors is how many the process may use, before it is changed for the workers' sake. Go knows control groups.

@@ -61,7 +61,7 @@ func run(t *testing.T, n int, config func(i int) Config) (sum Result) {
 		}
 		sum.add(r)
 	}
-	t.Logf("%d ejections, %d returns, %d reloads", sum.Ejections, sum.Returns, sum.Reloads)
+	t.Logf("%d ejections, %d returns, %d reloads, %d moves", sum.Ejections, sum.Returns, sum.Reloads, sum.Moves)
 	t.Logf("%d requests, %d answers, %d errors, %d cut, %d dropped, %d faults, %d turns", sum.Requests, sum.Answers, sum.Errors, sum.Cut, sum.Dropped, sum.Faults, sum.Turns)
 	return sum
 }
@@ -76,6 +76,7 @@ func (r *Result) add(s Result) {
 	r.Turns += s.Turns
 	r.Ejections += s.Ejections
 	r.Reloads += s.Reloads
+	r.Moves += s.Moves
 	r.Returns += s.Returns
 	if r.Counted == nil {
 		r.Counted = map[string]uint64{}

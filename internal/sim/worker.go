@@ -17,6 +17,8 @@ type worker struct {
 	engine *engine.Engine
 	byID   map[message.ConnID]*pipe
 	mail   []letter // in the order in which it is read
+
+	adopting bool // a client has no id yet by which it can be found
 }
 
 // letter is something that another worker wants done.
@@ -122,8 +124,9 @@ func (k *worker) depart(id message.ConnID, parcel engine.Parcel) {
 }
 
 func (k *worker) adopt(p *pipe, parcel engine.Parcel) {
+	k.adopting = true
 	id, ok := k.engine.Adopt(k.w.now, parcel)
-	if !ok {
+	if k.adopting = false; !ok {
 		k.w.fail("client %d has lost its pool", p.client.number)
 		return
 	}
@@ -199,6 +202,7 @@ func (k *worker) Dial(id message.ConnID, s *topology.Server) {
 func (k *worker) Interest(id message.ConnID, read bool) {
 	w, p := k.w, k.byID[id]
 	switch {
+	case k.adopting: // of one that is to end at once: what it sends still is read, and dropped
 	case p == nil || p.closed:
 		w.fail("interest in connection %x, which is closed", id)
 	case p.interest == read:
