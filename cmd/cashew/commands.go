@@ -40,7 +40,7 @@ var commands = []func() *cobra.Command{
 
 // runCommand runs the command that the first word names. It returns the exit code.
 func runCommand(args []string, stdout, stderr io.Writer) int {
-	root := newRoot()
+	root, asJSON := newRoot(), wantsJSON(args)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -49,8 +49,8 @@ func runCommand(args []string, stdout, stderr io.Writer) int {
 		wanted = args[1:] // cobra calls an unknown one a success
 	}
 	if c, _, err := root.Find(wanted); (err != nil || c == root) && !isCompletion(wanted[0]) {
-		fmt.Fprintf(stderr, "cashew: no command %q%s; \"cashew help\" lists the commands, and flags begin with a dash\n",
-			wanted[0], meant(root.SuggestionsFor(wanted[0])))
+		tell(stderr, asJSON, fmt.Errorf("no command %q%s; \"cashew help\" lists the commands, and flags begin with a dash",
+			wanted[0], meant(root.SuggestionsFor(wanted[0]))))
 		return 1
 	}
 	c, err := root.ExecuteC()
@@ -60,7 +60,7 @@ func runCommand(args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, errDiffer):
 		return 1 // all is said
 	}
-	complain(stderr, "cashew", err)
+	tell(stderr, asJSON, err)
 	if c.Name() == "diff" || c.GroupID == runningGroup && errors.Is(err, errUsage) {
 		return 2
 	}
@@ -123,30 +123,34 @@ func configFlag(c *cobra.Command) *string {
 
 func explainCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "explain -c FILE POOL KEY...",
+		Use:     "explain -c FILE [--json] POOL KEY...",
 		Short:   "Tell on which server keys live, and why",
 		Example: "  cashew explain -c nutcracker.yml alpha user:1000 '{user:1000}:cart'",
 		Args:    between(2, -1),
 	}
-	file := configFlag(c)
+	file, asJSON := configFlag(c), jsonFlag(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, _, err := config.Load(*file, config.Options{})
 		if err != nil {
 			return err
 		}
-		return daemon.Explain(cmd.OutOrStdout(), cfg, args[0], args[1:])
+		x, err := daemon.Explain(cfg, args[0], args[1:])
+		if err != nil {
+			return err
+		}
+		return show(cmd, *asJSON, x)
 	}
 	return c
 }
 
 func ringCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "ring -c FILE [POOL]",
+		Use:     "ring -c FILE [--json] [POOL]",
 		Short:   "Show how keys spread over the servers, and what is wrong with it",
 		Example: "  cashew ring -c nutcracker.yml alpha",
 		Args:    between(0, 1),
 	}
-	file := configFlag(c)
+	file, asJSON := configFlag(c), jsonFlag(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, _, err := config.Load(*file, config.Options{})
 		if err != nil {
@@ -156,19 +160,35 @@ func ringCommand() *cobra.Command {
 		if len(args) == 1 {
 			pool = args[0]
 		}
-		return daemon.DescribeRing(cmd.OutOrStdout(), cfg, pool)
+		rings, err := daemon.DescribeRings(cfg, pool)
+		if err != nil {
+			return err
+		}
+		return show(cmd, *asJSON, rings)
 	}
 	return c
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
+	c := &cobra.Command{
+		Use:   "version [--json]",
 		Short: "Print the version",
 		Args:  between(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "cashew", daemon.Version())
-			return err
-		},
 	}
+	asJSON := jsonFlag(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return show(cmd, *asJSON, version{daemon.Version(), twemproxyVersion})
+	}
+	return c
+}
+
+// version is cashew's, and that of the twemproxy in whose place it is.
+type version struct {
+	Version   string `json:"version"`
+	Twemproxy string `json:"twemproxy"`
+}
+
+func (v version) Write(w io.Writer) error {
+	_, err := fmt.Fprintln(w, "cashew", v.Version)
+	return err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cashew-proxy/cashew/internal/admin"
+	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/console"
 	"github.com/cashew-proxy/cashew/internal/control"
 	"github.com/cashew-proxy/cashew/internal/daemon"
@@ -58,7 +58,7 @@ func clientsCommand() *cobra.Command {
 
 func ejectCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "eject POOL SERVER",
+		Use:   "eject [--json] POOL SERVER",
 		Short: "Take a server out of its pool until it is readmitted",
 		Long: "Take a server out of its pool until it is readmitted. What becomes of its keys is what on_eject says. Unlike a\n" +
 			"server that has failed it is not probed, and does not return by itself.",
@@ -76,7 +76,7 @@ func ejectCommand() *cobra.Command {
 
 func readmitCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "readmit POOL SERVER",
+		Use:     "readmit [--json] POOL SERVER",
 		Short:   "Let a server back into its pool",
 		Long:    "Let a server back into its pool, one that was ejected by hand or because it failed. It is not probed before.",
 		Example: "  cashew readmit alpha server1",
@@ -96,7 +96,7 @@ const longestPause = time.Hour
 
 func pauseCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "pause [--for TIME] [--writes] POOL",
+		Use:   "pause [--for TIME] [--writes] [--json] POOL",
 		Short: "Have the requests of a pool wait",
 		Long: "Have the requests of a pool wait, until the time is over or the pool is resumed: clients see no error, only a\n" +
 			"slow answer, while one of their servers is restarted, for instance.",
@@ -124,7 +124,7 @@ func pauseCommand() *cobra.Command {
 
 func resumeCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "resume POOL",
+		Use:     "resume [--json] POOL",
 		Short:   "End the pause of a pool",
 		Example: "  cashew resume alpha",
 		Args:    between(1, 1),
@@ -139,7 +139,7 @@ func resumeCommand() *cobra.Command {
 
 func drainCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "drain",
+		Use:   "drain [--json]",
 		Short: "Have the process end as soon as clients have what they asked for",
 		Long: "Have the process end, as SIGTERM does: nobody new is accepted, and clients get what they have asked for, within\n" +
 			"shutdown_timeout.",
@@ -173,36 +173,49 @@ func reloadCommand() *cobra.Command {
 
 func logLevelCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "log-level N",
-		Short:   "Change what the process logs, as -v does",
-		Example: "  cashew log-level 4",
-		Args:    between(1, 1),
+		Use:     "log-level [--json] [N]",
+		Short:   "Tell or change what the process logs, as -v does",
+		Example: "  cashew log-level\n  cashew log-level 4",
+		Args:    between(0, 1),
 	}
 	t := targetFlags(c).jsonFlag(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		const path = "/api/log-level"
+		write := func(l admin.Level) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "the level is %d\n", l.Level)
+			return err
+		}
+		if len(args) == 0 {
+			return exchange(cmd, t, http.MethodGet, path, nil, write)
+		}
 		n, err := strconv.Atoi(args[0])
 		if err != nil || n < 0 || n > daemon.MaxVerbosity {
 			return usageError{fmt.Errorf("%q is no level; they are 0 to %d, and 5 is the usual one", args[0], daemon.MaxVerbosity)}
 		}
-		return order(cmd, t, http.MethodPut, "/api/log-level", admin.Level{Level: n}, "the level is %d", n)
+		return exchange(cmd, t, http.MethodPut, path, admin.Level{Level: n}, write)
 	}
 	return c
 }
 
 func configCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "config",
+		Use:     "config [--json]",
 		Short:   "Print the configuration that is in force, without passwords",
 		Example: "  cashew config",
 		Args:    between(0, 0),
 	}
-	t := targetFlags(c)
+	t := targetFlags(c).jsonFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := t.client()
 		if err != nil {
 			return err
 		}
 		b, err := client.Do(cmd.Context(), http.MethodGet, "/api/config", nil)
+		if err == nil && *t.json {
+			if b, err = config.JSON(b); err == nil {
+				return writeJSON(cmd, b)
+			}
+		}
 		if err == nil {
 			_, err = cmd.OutOrStdout().Write(b)
 		}
@@ -232,7 +245,7 @@ func eventsCommand() *cobra.Command {
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		write := func(list []admin.Event) error { return console.WriteEvents(cmd.OutOrStdout(), list) }
-		if t.json {
+		if *t.json {
 			write = func(list []admin.Event) error { return writeEvents(cmd.OutOrStdout(), list, *follow) }
 		}
 		list, err := client.Latest(ctx, max(*number, 1))
@@ -249,7 +262,7 @@ func eventsCommand() *cobra.Command {
 		if err := write(list); err != nil || !*follow {
 			return err
 		}
-		err = client.Follow(ctx, after, write, func(trouble error) { complain(cmd.ErrOrStderr(), "cashew", trouble) })
+		err = client.Follow(ctx, after, write, func(trouble error) { tell(cmd.ErrOrStderr(), *t.json, trouble) })
 		if errors.Is(err, context.Canceled) {
 			return nil // Ctrl-C is how one leaves
 		}
@@ -266,10 +279,8 @@ func writeEvents(w io.Writer, list []admin.Event, follow bool) error {
 	if !follow {
 		return encode(w, list)
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
 	for _, one := range list {
-		if err := e.Encode(one); err != nil {
+		if err := encodeLine(w, one); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -107,6 +108,10 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		say(http.StatusUnprocessableEntity, admin.Error{Error: "cashew.yml:3:3: alpha: wrong\ncashew.yml:5:7: beta: wrong too"})
 	case path == "/api/reload":
 		say(http.StatusOK, control.Differences{Changes: []config.Change{}, Pools: []control.PoolMove{}})
+	case path == "/api/log-level" && r.Method == http.MethodPut:
+		say(http.StatusOK, json.RawMessage(body))
+	case path == "/api/log-level":
+		say(http.StatusOK, admin.Level{Level: 6})
 	case strings.HasPrefix(path, "/api/pools/gone/"):
 		say(http.StatusNotFound, admin.Error{Error: `there is no pool "gone"; there are: alpha, b/ta`})
 	default:
@@ -156,7 +161,8 @@ func TestRequests(t *testing.T) {
 		{"resume alpha", "POST /api/pools/alpha/resume", "pool alpha goes on"},
 		{"drain", "POST /api/drain", "draining"},
 		{"reload --dry-run", `POST /api/reload {"dry_run":true}`, "no difference\n"},
-		{"log-level 7", `PUT /api/log-level {"level":7}`, "the level is 7"},
+		{"log-level 7", `PUT /api/log-level {"level":7}`, "the level is 7\n"},
+		{"log-level", "GET /api/log-level", "the level is 6\n"},
 	} {
 		f.asked = nil
 		stdout, stderr, code := ask(t, address, c.line)
@@ -172,10 +178,14 @@ func TestRequests(t *testing.T) {
 // TestJSON: with --json there is JSON, and the process' own.
 func TestJSON(t *testing.T) {
 	_, address := startFake(t, "")
-	for _, line := range []string{"status", "clients", "events", "reload --dry-run"} {
+	t.Chdir(workDir(t))
+	for _, line := range []string{
+		"status", "clients", "events", "hot", "slowlog", "reload --dry-run", "config", "log-level", "log-level 5",
+		"version", "explain -c ok.yml alpha k", "ring -c ok.yml", "diff ok.yml ok.yml",
+	} {
 		stdout, stderr, code := ask(t, address, line+" --json")
 		var v any
-		if err := json.Unmarshal([]byte(stdout), &v); err != nil || code != 0 {
+		if err := json.Unmarshal([]byte(stdout), &v); err != nil || code != 0 || stderr != "" {
 			t.Errorf("%s: %v, %d, %s%s", line, err, code, stdout, stderr)
 		}
 	}
@@ -184,10 +194,77 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &s); err != nil || s.Pools[0].Servers[1].Name != "/run/two:" {
 		t.Errorf("%v: %+v", err, s)
 	}
-	for _, line := range []string{"eject alpha one", "readmit alpha one", "pause alpha", "resume alpha", "drain", "log-level 5"} {
+	for _, line := range []string{"eject alpha one", "readmit alpha one", "pause alpha", "resume alpha", "drain"} {
 		if stdout, stderr, code := ask(t, address, line+" --json"); stdout != "" || code != 0 {
 			t.Errorf("%s: %d, %q, %q, where the process has said nothing", line, code, stdout, stderr)
 		}
+	}
+	for _, c := range commands {
+		if c := c(); c.Name() != "demo" && c.Name() != "completion" && c.Flags().Lookup("json") == nil {
+			t.Errorf("%s has no --json", c.Name())
+		}
+	}
+}
+
+// TestJSONErrors: with --json an error is an object on standard error, and nothing else; its exit code is as ever.
+func TestJSONErrors(t *testing.T) {
+	_, address := startFake(t, "")
+	t.Chdir(workDir(t))
+	for _, c := range []struct {
+		address, line string
+		code          int
+		says          string
+	}{
+		{address, "eject gone one --json", 1, `there is no pool "gone"; there are: alpha, b/ta`},
+		{address, "reload --json", 1, "cashew.yml:3:3: alpha: wrong\ncashew.yml:5:7: beta: wrong too"},
+		{"/no/such/socket", "status --json", 1, "nothing listens at"},
+		{"/no/such/socket", "top --json", 1, "nothing listens at"},
+		{"/no/such/socket", "config --json", 1, "nothing listens at"},
+		{address, "status --json x", 2, "wrong number of words"},
+		{address, "status --jsno --json", 2, "unknown flag"},
+		{address, "log-level x --json=true", 2, `"x" is no level`},
+		{address, "diff --json bad.yml ok.yml", 2, "bad.yml:3:3:"},
+		{address, "ring --json -c bad.yml", 1, "bad.yml:5:7:"},
+		{address, "explain --json -c ok.yml beta k", 1, `no pool "beta"`},
+		{address, "rnig --json", 1, `did you mean "ring"`},
+	} {
+		stdout, stderr, code := ask(t, c.address, c.line)
+		var e admin.Error
+		err := json.Unmarshal([]byte(stderr), &e)
+		if err != nil || code != c.code || stdout != "" || !strings.Contains(e.Error, c.says) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: %v, exit code %d, writes %q and %q", c.line, err, code, stdout, stderr)
+		}
+	}
+	for _, line := range []string{"status x", "status x --json=false", "status x -- --json"} {
+		if _, stderr, _ := ask(t, address, line); !strings.HasPrefix(stderr, "cashew: ") {
+			t.Errorf("%s: %q", line, stderr)
+		}
+	}
+}
+
+// TestTopJSON: each second there is a line for programs, without any terminal, until the interrupt.
+func TestTopJSON(t *testing.T) {
+	_, address := startFake(t, "")
+	cmd := exec.Command(binary, "top", "--json", "--admin", address)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for range 2 {
+		var s admin.Status
+		if !lines.Scan() || json.Unmarshal(lines.Bytes(), &s) != nil || s.PID != 4242 {
+			t.Errorf("a line is %q", lines.Text())
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -248,7 +325,7 @@ func TestTroubles(t *testing.T) {
 		{address, "status -c none.yml", 1, `none.yml has "admin: none"`},
 		{address, "status --token-file missing", 1, "open missing"},
 		{address, "status x", 2, "wrong number of words; usage: cashew status [--json]"},
-		{address, "eject alpha", 2, "usage: cashew eject POOL SERVER"},
+		{address, "eject alpha", 2, "usage: cashew eject [--json] POOL SERVER"},
 		{address, "status --jsno", 2, "unknown flag"},
 		{address, "log-level 12", 2, `"12" is no level; they are 0 to 11`},
 		{address, "events -n 0", 2, "-n is 1 to 1000"},

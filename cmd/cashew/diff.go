@@ -22,7 +22,7 @@ func diffCommand() *cobra.Command {
 		Example: "  cashew diff nutcracker.yml next.yml",
 		Args:    between(2, 2),
 	}
-	asJSON := c.Flags().Bool("json", false, "write JSON, for programs")
+	asJSON := jsonFlag(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		old, _, err := config.Load(args[0], config.Options{})
 		new, _, err2 := config.Load(args[1], config.Options{})
@@ -30,11 +30,7 @@ func diffCommand() *cobra.Command {
 			return err
 		}
 		d := control.Compare(old, new)
-		if *asJSON {
-			err = encode(cmd.OutOrStdout(), d)
-		} else {
-			err = d.Write(cmd.OutOrStdout())
-		}
+		err = show(cmd, *asJSON, d)
 		if err == nil && len(d.Changes) > 0 {
 			err = errDiffer
 		}

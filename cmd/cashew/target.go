@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +23,7 @@ const adminVariable = "CASHEW_ADMIN"
 // target is the running process that a command means, as the command line tells.
 type target struct {
 	admin, file, tokenFile string
-	json                   bool
+	json                   *bool // nil if it writes none
 }
 
 // runningGroup are the commands that talk to a running process. Their exit code is 2 where the command line is wrong.
@@ -47,7 +46,7 @@ func targetFlags(c *cobra.Command) *target {
 
 // jsonFlag adds the flag --json.
 func (t *target) jsonFlag(c *cobra.Command) *target {
-	c.Flags().BoolVar(&t.json, "json", false, "write JSON, for programs")
+	t.json = jsonFlag(c)
 	return t
 }
 
@@ -98,7 +97,7 @@ func exchange[T any](cmd *cobra.Command, t *target, method, path string, body an
 	if err != nil {
 		return err
 	}
-	if t.json {
+	if *t.json {
 		return writeJSON(cmd, b)
 	}
 	var answer T
@@ -124,26 +123,10 @@ func ofPools[T any](
 	switch {
 	case err != nil:
 		return err
-	case t.json:
+	case *t.json:
 		return encode(cmd.OutOrStdout(), list)
 	}
 	return write(cmd.OutOrStdout(), list)
-}
-
-// writeJSON writes the process' JSON as people can read it, too.
-func writeJSON(cmd *cobra.Command, b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	return encode(cmd.OutOrStdout(), json.RawMessage(b))
-}
-
-// encode writes JSON with indents.
-func encode(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }
 
 // order has the process do something, and says what was done.
@@ -156,7 +139,7 @@ func order(cmd *cobra.Command, t *target, method, path string, body any, done st
 	switch {
 	case err != nil:
 		return err
-	case t.json:
+	case *t.json:
 		return writeJSON(cmd, b)
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), done+"\n", args...)

@@ -165,6 +165,10 @@ var routes = []operation{
 		answers: Okay{}, status: http.StatusAccepted, serve: (*handler).drain, example: "/api/drain",
 	},
 	{
+		method: "GET", path: "/api/log-level", what: "How much is logged",
+		answers: Level{}, serve: (*handler).level, example: "/api/log-level",
+	},
+	{
 		method: "PUT", path: "/api/log-level", what: "Sets how much is logged",
 		more: fmt.Sprintf("In twemproxy's numbers, 0 to %d, which SIGTTIN and SIGTTOU move as well.", mostLevel),
 		body: Level{}, answers: Level{}, serve: (*handler).setLevel, example: "/api/log-level", exampleBody: Level{Level: 6},

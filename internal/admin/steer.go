@@ -74,6 +74,8 @@ func (h *handler) drain(call) (any, error) {
 	return Okay{Status: "draining"}, nil
 }
 
+func (h *handler) level(call) (any, error) { return Level{Level: h.Process.Level()}, nil }
+
 func (h *handler) setLevel(c call) (any, error) {
 	l, err := body[struct {
 		Level *int `json:"level"`

@@ -119,6 +119,10 @@ func TestStuckIsNotHealthy(t *testing.T) {
 func TestLevel(t *testing.T) {
 	f := newFake(t)
 	s := serve(t, f, local)
+	f.level = 9
+	if got := read[Level](t, s, "GET", "/api/log-level", ""); got.Level != 9 {
+		t.Errorf("%+v", got)
+	}
 	if got := read[Level](t, s, "PUT", "/api/log-level", `{"level": 0}`); got.Level != 0 || f.level != 0 {
 		t.Errorf("%+v, %d", got, f.level)
 	}

@@ -21,9 +21,8 @@ import (
 
 // Config is a valid configuration. It is immutable once Load has returned it.
 type Config struct {
-	Path    string   // as given to Load
-	Secrets []string // paths of the password files that were read
-	Pools   []*Pool  // at least one; by length of the name, then by bytes, as twemproxy sorts them
+	Path    string  // as given to Load
+	Pools   []*Pool // at least one; by length of the name, then by bytes, as twemproxy sorts them
 	Process Process
 }
 
@@ -137,6 +136,20 @@ func parse(path string, text []byte, o Options, secret func(string) (string, err
 	}
 	sortMistakes(l.warnings)
 	return c, l.warnings, nil
+}
+
+// Files are the files that a configuration is made of, be it valid or not: the one at path, and the password files
+// that it names, as far as it can be read.
+func Files(path string) []string {
+	files := []string{path}
+	if text, err := readBounded(path, maxFile); err == nil {
+		l := &loader{path: path, secret: func(file string) (string, error) {
+			files = append(files, file)
+			return "any", nil
+		}}
+		l.load(text)
+	}
+	return files
 }
 
 // WithMemoryLimit returns a copy of c with another memory limit, in bytes. The pools are shared.

@@ -268,3 +268,20 @@ func TestEjectLimitForNobody(t *testing.T) {
 		}
 	}
 }
+
+// Files names the password files of a configuration that is wrong, too, and of a missing one what is known.
+func TestFiles(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "c.yml")
+	if err := os.WriteFile(file, []byte("cashew: {admin_token_file: /t}\n"+poolText("redis: maybe", "redis_auth_file: sub/pw")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string][]string{
+		file:                        {file, "/t", filepath.Join(dir, "sub/pw")},
+		filepath.Join(dir, "other"): {filepath.Join(dir, "other")},
+	} {
+		if got := Files(path); !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -16,7 +16,6 @@ type loader struct {
 	compat   bool
 	secret   func(path string) (string, error)
 	doc      *document
-	secrets  []string // paths of password files
 	mistakes []Mistake
 	warnings []Mistake
 }
@@ -71,7 +70,6 @@ func (l *loader) load(text []byte) *Config {
 	l.checkProcess(&c.Process, given)
 	l.checkListens(c.Pools, of)
 	sortPools(c.Pools)
-	c.Secrets = l.secrets
 	return c
 }
 
@@ -177,7 +175,6 @@ func (l *loader) checkItem(v *value, name string, required bool) string {
 		return ""
 	}
 	path := l.beside(v.text)
-	l.secrets = append(l.secrets, path)
 	text, err := l.secret(path)
 	if err != nil {
 		return "the password file cannot be read: " + err.Error()

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"os"
 	"slices"
 	"strings"
@@ -99,7 +100,7 @@ func checkShown[T any](t *testing.T, table []key[T]) {
 }
 
 // sameConfig leaves out what Show cannot give back: the spelling of an address, and where files are.
-var sameConfig = cmp.Options{cmpopts.IgnoreFields(Listen{}, "Text"), cmpopts.IgnoreFields(Config{}, "Path", "Secrets")}
+var sameConfig = cmp.Options{cmpopts.IgnoreFields(Listen{}, "Text"), cmpopts.IgnoreFields(Config{}, "Path")}
 
 // checkShow proves that a Config comes back from what Show makes of it, but for passwords.
 func checkShow(t *testing.T, c *Config) {
@@ -191,6 +192,36 @@ func TestYAMLText(t *testing.T) {
 			if got := []string{entries[0].key.text, v.items[0].text}; !slices.Contains(got, text) || !slices.Contains(got, "x") {
 				t.Errorf("%q is written %q and read as %q", text, form, got)
 			}
+		}
+	}
+}
+
+// JSON has the same values as the file: numbers and booleans as such, everything else as it is written.
+func TestJSON(t *testing.T) {
+	c := mustLoad(t, "cashew: {admin: none, watch: true}\n\"0123\":\n  listen: h:1\n  servers: [\"h:1:1 ü\", h:2:1]\n  redis: true\n"+
+		"  redis_user: 0123\n  redis_auth: secret\n  timeout: 400\n  request_size_limit: 1mb\n")
+	text, err := JSON(c.Show())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]map[string]any
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	p := got["0123"]
+	for name, want := range map[string]any{
+		"servers": []any{"h:1:1 ü", "h:2:1"}, "redis": true, "redis_user": "0123", "redis_auth": hidden, "timeout": 400.0, "request_size_limit": "1mb",
+	} {
+		if diff := cmp.Diff(want, p[name]); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	if process := got[processName]; process["watch"] != true || process["admin"] != "none" {
+		t.Errorf("%v", process)
+	}
+	for _, text := range []string{"a: [", "a: b", "", "- a"} {
+		if b, err := JSON([]byte(text)); err == nil {
+			t.Errorf("%q is %s", text, b)
 		}
 	}
 }

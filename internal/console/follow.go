@@ -52,6 +52,29 @@ func (c *Client) Follow(ctx context.Context, after uint64, show func([]admin.Eve
 	return ctx.Err()
 }
 
+// Watch shows the process as it is, at once and then every second, until ctx ends or show fails. It fails if the process
+// does not answer at first; later that is told, once, and Watch goes on when it does again.
+func (c *Client) Watch(ctx context.Context, show func(*admin.Status) error, trouble func(error)) error {
+	s, err := c.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for lost := false; ctx.Err() == nil; s, err = c.Status(ctx) {
+		switch {
+		case err == nil:
+			lost = false
+			if err := show(s); err != nil {
+				return err
+			}
+		case !lost && ctx.Err() == nil:
+			lost = true
+			trouble(fmt.Errorf("%w; trying again every second", err))
+		}
+		pause(ctx, topInterval)
+	}
+	return ctx.Err()
+}
+
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():

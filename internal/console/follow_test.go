@@ -76,6 +76,35 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestWatch: the process is shown again and again, and whoever watches goes on when it has been away.
+func TestWatch(t *testing.T) {
+	p := &process{started: time.Date(2026, 1, 1, 1, 0, 0, 0, time.UTC)}
+	server := httptest.NewServer(p)
+	defer server.Close()
+	c, err := NewClient(server.Listener.Addr().String(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []time.Time
+	enough, troubles := errors.New("enough"), 0
+	err = c.Watch(t.Context(), func(s *admin.Status) error {
+		if seen = append(seen, s.Started); len(seen) == 2 {
+			return enough
+		}
+		p.mu.Lock()
+		p.gone = true
+		p.mu.Unlock()
+		return nil
+	}, func(error) { troubles++ })
+	if !errors.Is(err, enough) || troubles != 1 || seen[1].Sub(seen[0]) != time.Hour {
+		t.Errorf("%v, %d troubles, %v", err, troubles, seen)
+	}
+	server.Close()
+	if err := c.Watch(t.Context(), nil, nil); err == nil || errors.Is(err, context.Canceled) {
+		t.Errorf("with nobody there: %v", err)
+	}
+}
+
 // TestPrintable: what others have chosen does not command the terminal.
 func TestPrintable(t *testing.T) {
 	for text, want := range map[string]string{

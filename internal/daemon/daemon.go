@@ -142,7 +142,7 @@ func (r *run) main(ctx context.Context) int {
 		}
 		defer removePidFile(r.PidFile)
 	}
-	r.reloader = &reloader{load: r.loadConfig, apply: p.Reload, log: r.log, current: cfg}
+	r.reloader = &reloader{path: r.ConfigFile, load: r.loadConfig, apply: p.Reload, log: r.log, current: cfg}
 	api.serve(r, p, began)
 	r.log.Info("started", "version", Version(), "pid", os.Getpid(), "config", r.ConfigFile,
 		"pools", strings.Join(cfg.PoolNames(), " "), "memory_limit", cfg.Process.MemoryLimit, "client_limit", cfg.Process.ClientLimit)

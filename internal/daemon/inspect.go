@@ -1,12 +1,15 @@
 package daemon
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/cashew-proxy/cashew/internal/admin"
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/control"
 	"github.com/cashew-proxy/cashew/internal/ring"
@@ -38,65 +41,116 @@ func views(c *config.Config, name string) ([]view, error) {
 	return vs, nil
 }
 
-// Explain writes where each key of a pool lives, and why.
-func Explain(w io.Writer, c *config.Config, pool string, keys []string) error {
+// Explained is where keys of a pool live, and why; as JSON it is the keys, as the admin API tells it of a running process.
+type Explained struct {
+	title string
+	alone bool // there is one server, so that no key is hashed
+	keys  []admin.Explanation
+}
+
+// Explain finds where each key of a pool lives, and why.
+func Explain(c *config.Config, pool string, keys []string) (Explained, error) {
 	vs, err := views(c, pool)
 	if err != nil {
-		return err
+		return Explained{}, err
 	}
 	v := vs[0]
-	fmt.Fprintln(w, v.title())
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "key\thashed\thash\tserver\taddress\tshare of the ring")
+	x := Explained{title: v.title(), alone: len(v.pool.Servers) == 1}
 	shares := v.shares()
 	for _, key := range keys {
 		e := route.Explain(v.pool, []byte(key))
-		if e.Server == nil {
-			fmt.Fprintf(t, "%q\t-\t-\tany\t-\t-\n", key)
+		one := admin.Explanation{Pool: pool, Key: key, Hashed: string(e.Hashed), Hash: e.Hash}
+		if e.Server != nil {
+			one.Server, one.Address, one.Share = e.Server.Name, e.Server.Address, shares[e.Server.Index]
+		}
+		x.keys = append(x.keys, one)
+	}
+	return x, nil
+}
+
+// MarshalJSON implements json.Marshaler.
+func (x Explained) MarshalJSON() ([]byte, error) { return json.Marshal(x.keys) }
+
+// Write writes it for people.
+func (x Explained) Write(w io.Writer) error {
+	fmt.Fprintln(w, x.title)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "key\thashed\thash\tserver\taddress\tshare of the ring")
+	for _, k := range x.keys {
+		if k.Address == "" {
+			fmt.Fprintf(t, "%q\t-\t-\tany\t-\t-\n", k.Key)
 			continue
 		}
-		hash := fmt.Sprint(e.Hash)
-		if len(v.pool.Servers) == 1 {
+		hash := fmt.Sprint(k.Hash)
+		if x.alone {
 			hash = "-"
 		}
-		fmt.Fprintf(t, "%q\t%q\t%s\t%s\t%s\t%.2f %%\n", key, e.Hashed, hash, nameOf(e.Server), e.Server.Address,
-			100*shares[e.Server.Index])
+		fmt.Fprintf(t, "%q\t%q\t%s\t%s\t%s\t%.2f %%\n", k.Key, k.Hashed, hash, nameOf(k.Server), k.Address, 100*k.Share)
 	}
 	return t.Flush()
 }
 
-// DescribeRing writes how the keys of a pool spread over its servers, or of all pools if pool is
-// empty, with warnings about what an operator would not want.
-func DescribeRing(w io.Writer, c *config.Config, pool string) error {
+// Rings are how the keys of pools spread over their servers.
+type Rings []Ring
+
+// Ring is that of one pool, with warnings about what an operator would not want.
+type Ring struct {
+	title        string
+	Pool         string       `json:"pool"`
+	Distribution string       `json:"distribution"`
+	Hash         string       `json:"hash"`
+	HashTag      string       `json:"hash_tag"`
+	Servers      []RingServer `json:"servers"`
+	Warnings     []string     `json:"warnings"`
+}
+
+// RingServer is a server's part of a ring.
+type RingServer struct {
+	Name    string  `json:"name"`
+	Address string  `json:"address"`
+	Weight  int     `json:"weight"`
+	Points  int     `json:"points"`
+	Share   float64 `json:"share"`   // of the pool's keys, 0 to 1
+	OfFair  float64 `json:"of_fair"` // the share in relation to what it should be by its weight
+}
+
+// DescribeRings finds how the keys of a pool spread over its servers, or of all pools if pool is empty.
+func DescribeRings(c *config.Config, pool string) (rings Rings, err error) {
 	vs, err := views(c, pool)
-	if err != nil {
-		return err
+	for _, v := range vs {
+		r := Ring{
+			title: v.title(), Pool: v.pool.Name, Distribution: v.config.Distribution, Hash: v.config.Hash, HashTag: v.config.HashTag,
+			Servers: []RingServer{}, Warnings: append([]string{}, v.warnings()...),
+		}
+		shares, points := v.shares(), ring.Points(v.pool.Ring)
+		for _, s := range v.pool.Servers {
+			r.Servers = append(r.Servers, RingServer{
+				s.Name, s.Address, s.Weight, points[s.Index], shares[s.Index], shares[s.Index] / v.fair(s),
+			})
+		}
+		rings = append(rings, r)
 	}
-	for i, v := range vs {
+	return rings, err
+}
+
+// Write writes them for people.
+func (rings Rings) Write(w io.Writer) error {
+	for i, r := range rings {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		if err := v.describe(w); err != nil {
+		fmt.Fprintln(w, r.title)
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "server\taddress\tweight\tpoints\tshare\tof its fair part")
+		for _, s := range r.Servers {
+			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%.2f %%\t%.2f\n", nameOf(s.Name), s.Address, s.Weight, s.Points, 100*s.Share, s.OfFair)
+		}
+		if err := t.Flush(); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func (v view) describe(w io.Writer) error {
-	fmt.Fprintln(w, v.title())
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "server\taddress\tweight\tpoints\tshare\tof its fair part")
-	shares, points := v.shares(), ring.Points(v.pool.Ring)
-	for _, s := range v.pool.Servers {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%.2f %%\t%.2f\n", nameOf(s), s.Address, s.Weight, points[s.Index],
-			100*shares[s.Index], shares[s.Index]/v.fair(s))
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for _, warning := range v.warnings() {
-		fmt.Fprintln(w, "warning: "+warning)
+		for _, warning := range r.Warnings {
+			fmt.Fprintln(w, "warning: "+warning)
+		}
 	}
 	return nil
 }
@@ -130,11 +184,11 @@ func (v view) warnings() (ws []string) {
 	if len(v.pool.Servers) > 1 && v.config.Hash == "crc32" && v.pool.Distribution == ring.Ketama {
 		ws = append(ws, "crc32 has 15 bits only, which ketama sends to one server: crc32a is the whole CRC")
 	} else if worst, ratio := v.worst(shares); ratio > unevenLimit {
-		ws = append(ws, fmt.Sprintf("the keys are spread unevenly: %s gets %.2f times its fair part", nameOf(worst), ratio))
+		ws = append(ws, fmt.Sprintf("the keys are spread unevenly: %s gets %.2f times its fair part", nameOf(worst.Name), ratio))
 	}
 	for _, s := range v.pool.Servers {
 		if shares[s.Index] == 0 {
-			ws = append(ws, fmt.Sprintf("%s gets no keys at all", nameOf(s)))
+			ws = append(ws, fmt.Sprintf("%s gets no keys at all", nameOf(s.Name)))
 		}
 	}
 	if v.pool.Distribution == ring.Random && v.weighted() {
@@ -169,10 +223,5 @@ func (v view) unnamed() (n int) {
 	return n
 }
 
-// nameOf is a server's ring name, which may be empty.
-func nameOf(s *topology.Server) string {
-	if s.Name == "" {
-		return `""`
-	}
-	return s.Name
-}
+// nameOf is a server's ring name as people read it; it may be empty.
+func nameOf(name string) string { return cmp.Or(name, `""`) }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,7 +47,8 @@ func TestDescribeRing(t *testing.T) {
 		"lopsided": {"warning: the keys are spread unevenly: x gets 1.30 times"},
 	} {
 		var b strings.Builder
-		if err := DescribeRing(&b, c, pool); err != nil {
+		r, err := DescribeRings(c, pool)
+		if err := errors.Join(err, r.Write(&b)); err != nil {
 			t.Fatal(err)
 		}
 		for _, w := range want {
@@ -63,13 +65,14 @@ func TestDescribeRing(t *testing.T) {
 		}
 	}
 	var all strings.Builder
-	if err := DescribeRing(&all, c, ""); err != nil {
+	rings, err := DescribeRings(c, "")
+	if err := errors.Join(err, rings.Write(&all)); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(all.String(), "pool "); n != 7 {
 		t.Errorf("%d pools:\n%s", n, &all)
 	}
-	if err := DescribeRing(&all, c, "nobody"); err == nil || !strings.Contains(err.Error(), "single") {
+	if _, err := DescribeRings(c, "nobody"); err == nil || !strings.Contains(err.Error(), "single") {
 		t.Errorf("an unknown pool: %v", err)
 	}
 }
@@ -95,14 +98,15 @@ key      hashed  hash  server  address  share of the ring
 `,
 	} {
 		var b strings.Builder
-		if err := Explain(&b, c, pool, []string{"x{a}y", "a"}); err != nil {
+		x, err := Explain(c, pool, []string{"x{a}y", "a"})
+		if err := errors.Join(err, x.Write(&b)); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, b.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", pool, diff)
 		}
 	}
-	if err := Explain(&strings.Builder{}, c, "nobody", []string{"k"}); err == nil {
+	if _, err := Explain(c, "nobody", []string{"k"}); err == nil {
 		t.Error("an unknown pool is explained")
 	}
 }

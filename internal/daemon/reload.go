@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +18,7 @@ import (
 // reloader reads the configuration again and has it obeyed. Any goroutine may use it; reloads come one after the
 // other.
 type reloader struct {
+	path  string                         // of the configuration
 	load  func() (*config.Config, error) // as at the start, its warnings logged
 	apply func(*config.Config) error
 	log   *slog.Logger
@@ -28,6 +28,8 @@ type reloader struct {
 	mu      sync.Mutex     // is held by nobody who waits
 	current *config.Config // in force
 	outcome Reloads
+	files   []string // those that the last reload has read, or wanted to
+	seen    string   // how they looked just before
 }
 
 // Reloads is what became of the reloads of a process.
@@ -43,6 +45,9 @@ func (r *reloader) reload(why string, dry bool) (control.Differences, error) {
 	r.turn.Lock()
 	defer r.turn.Unlock()
 	current := r.config()
+	if !dry {
+		r.remember()
+	}
 	next, err := r.load()
 	var d control.Differences
 	if err == nil {
@@ -113,34 +118,45 @@ const becauseOfFile = "a file has changed"
 func (r *reloader) watch(end <-chan struct{}) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	files := r.files()
-	known, last := "", "" // they were read already, but who knows what has happened since
+	last := ""
 	for {
 		select {
 		case <-end:
 			return
 		case <-tick.C:
 		}
-		if others := r.files(); !slices.Equal(others, files) {
-			files, known = others, "" // some were not looked at before they were read: all are read once more
+		if !r.config().Process.Watch {
+			continue
 		}
+		files, seen := r.lastRead()
 		now := look(files)
 		settled := now == last
 		last = now
-		if !settled || now == known {
-			continue
-		}
-		known = now // from before they are read: what changes meanwhile is found the next time
-		if r.config().Process.Watch {
+		if settled && now != seen {
 			_, _ = r.reload(becauseOfFile, false) // the log has the outcome
 		}
 	}
 }
 
-// files are those that make the configuration in force.
-func (r *reloader) files() []string {
-	c := r.config()
-	return append([]string{c.Path}, c.Secrets...)
+// remember notes which files are about to be read and how they look, so that what changes meanwhile is found the next
+// time. Files that a configuration names count even if it is refused: it may be so because one of them is missing.
+func (r *reloader) remember() {
+	files := config.Files(r.path)
+	seen := look(files)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.files, r.seen = files, seen
+}
+
+// lastRead are the files that were read last, and how they looked. Of those of the start it is not known: they are read
+// once more.
+func (r *reloader) lastRead() (files []string, seen string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.files == nil {
+		return config.Files(r.path), ""
+	}
+	return r.files, r.seen
 }
 
 // look tells files apart from what they were: links are followed, as Kubernetes changes where they lead.
@@ -152,7 +168,7 @@ func look(files []string) string {
 			fmt.Fprintf(&b, "%s: missing\n", path)
 			continue
 		}
-		fmt.Fprintf(&b, "%s: %d %d %v\n", path, info.Size(), info.ModTime().UnixNano(), inodeOf(info))
+		fmt.Fprintf(&b, "%s: %v %d %d %d\n", path, info.Mode(), info.Size(), info.ModTime().UnixNano(), inodeOf(info))
 	}
 	return b.String()
 }

@@ -1,11 +1,14 @@
 package daemon
 
 import (
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cashew-proxy/cashew/internal/config"
 )
@@ -99,6 +102,85 @@ func TestWatchReloads(t *testing.T) {
 	send(t, cmd, syscall.SIGTERM)
 	if code := exitCode(t, cmd.Wait()); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// watching watches a configuration with a password file "pw", which is not there yet.
+func watching(t *testing.T) (r *reloader, wait func(text string), edit func(name, text string)) {
+	f := newFiles(t, strings.Replace(goodConfig, "cashew: {", "cashew: {watch: true, ", 1))
+	read, written := io.Pipe()
+	r = &reloader{path: f.config, apply: func(*config.Config) error { return nil }}
+	r.log = slog.New(slog.NewTextHandler(written, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r.load = func() (*config.Config, error) {
+		c, _, err := config.Load(f.config, config.Options{})
+		return c, err
+	}
+	var err error
+	if r.current, err = r.load(); err != nil {
+		t.Fatal(err)
+	}
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.watch(end)
+	}()
+	late := time.AfterFunc(time.Minute, func() { written.Close() })
+	t.Cleanup(func() {
+		late.Stop()
+		close(end)
+		read.Close()
+		<-ended
+	})
+	return r, follow(t, read), func(name, text string) { write(t, filepath.Join(filepath.Dir(f.config), name), text) }
+}
+
+func withPassword(timeout string) string {
+	return strings.NewReplacer("cashew: {", "cashew: {watch: true, ", "p: {", "p: {redis: true, redis_auth_file: pw, ").Replace(withTimeout(timeout))
+}
+
+// The files of the start are looked at once more, because who knows what has happened since. That is no reload.
+func TestFirstLookIsNoReload(t *testing.T) {
+	r, wait, _ := watching(t)
+	wait("a file was touched, and nothing has changed")
+	if got := r.reloads(); got != (Reloads{}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A configuration that is refused for a password file which is not there is tried again when it is.
+func TestWatchWaitsForAPasswordFile(t *testing.T) {
+	r, wait, edit := watching(t)
+	wait("nothing has changed")
+	edit("c.yml", withPassword("7"))
+	wait("the password file cannot be read")
+	edit("pw", "geheim")
+	wait(`change="pool p: timeout: 0 -> 7"`)
+	wait("msg=reloaded")
+	if got := r.reloads(); got.Failed != 1 || got.Succeeded != 1 {
+		t.Errorf("%+v", got)
+	}
+	edit("pw", "another")
+	wait(`change="pool p: redis_auth: changed"`)
+}
+
+// Password files that a reload by hand has named are watched from then on; what it has read is not read again.
+func TestWatchAfterAReloadByHand(t *testing.T) {
+	r, wait, edit := watching(t)
+	wait("nothing has changed")
+	edit("pw", "geheim")
+	edit("c.yml", withPassword("7"))
+	go func() {
+		if _, err := r.reload("a hand", false); err != nil {
+			t.Error(err)
+		}
+	}()
+	wait("msg=reloaded")
+	before := r.reloads()
+	edit("pw", "another")
+	wait(`change="pool p: redis_auth: changed"`)
+	wait(`msg=reloaded because="a file has changed"`)
+	if got := r.reloads(); got.Failed != 0 || got.Succeeded != before.Succeeded+1 {
+		t.Errorf("%+v, and %+v before", got, before)
 	}
 }
 

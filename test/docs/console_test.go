@@ -38,7 +38,7 @@ func adminAPI(t *testing.T) string {
 	answers := map[string]any{
 		"GET /api/status": shown.Now, "GET /api/events": shown.Events, "GET /api/clients": shown.Clients,
 		"GET /api/slowlog": shown.Slow, "GET /api/hot": shown.Hot,
-		"POST /api/reload": shown.Differences, "GET /api/config": struct{}{}, "PUT /api/log-level": admin.Level{},
+		"POST /api/reload": shown.Differences, "GET /api/config": struct{}{}, "PUT /api/log-level": admin.Level{Level: 4},
 		"POST /api/drain": struct{}{}, "POST /api/pools/sessions/pause": shown.Now.Pools[0], "POST /api/pools/sessions/resume": shown.Now.Pools[0],
 		"POST /api/pools/sessions/servers/session2/eject":   shown.Now.Pools[0].Servers[1],
 		"POST /api/pools/sessions/servers/session2/readmit": shown.Now.Pools[0].Servers[1],
