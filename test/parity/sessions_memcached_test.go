@@ -1,0 +1,132 @@
+package parity
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/memcached"
+	"github.com/cashew-proxy/cashew/internal/memcachedtest"
+	"github.com/cashew-proxy/cashew/internal/sim"
+	"github.com/cashew-proxy/cashew/test/harness"
+)
+
+var memcachedSessions = sessionKind{
+	name: "memcached", start: startMemcachedSessions, make: makeMemcachedSession, normal: normalMemcached,
+	excused: func(_, _ []byte) bool { return false },
+}
+
+func startMemcachedSessions(t *testing.T) (string, string, func() error) {
+	server, direct := memcachedtest.StartServer(t), memcachedtest.StartServer(t)
+	text := "alpha:\n  listen: " + harness.AnyPort + "\n  allow_commands: flush_all\n  servers:\n    - " + server + ":1\n"
+	a, b := memcachedtest.Dial(t, server), memcachedtest.Dial(t, direct)
+	after := func() error {
+		for _, c := range []*memcachedtest.Client{a, b} {
+			if got := c.Do("flush_all\r\n"); got != "OK\r\n" {
+				t.Fatal(got)
+			}
+		}
+		return nil
+	}
+	return harness.Start(t, text, config.Options{}).Addr, direct, after
+}
+
+// memcachedEdges are numbers that a server does not cut off: what does not fit in a field is refused by the proxy
+// alone.
+var memcachedEdges = []string{"-1", "0", "00", "-0", "+5", "05", "x", "1e3", "0x10", "5x", "2147483647", "99999999999999999999"}
+
+// stricter are requests that the proxy refuses and a server does not; see TestStricterThanTheServer.
+var stricter = regexp.MustCompile(`(?i)\x00|shutdown|[^\r\n]\r[^\r\n]|^\x80`)
+
+func makeMemcachedSession(r *rand.Rand, seed uint64) session {
+	var b strings.Builder
+	for i, raw := range sim.Stream(seed, true, 10+r.IntN(60)) {
+		switch n := r.IntN(100); {
+		case n < 30:
+			raw, _ = memcachedRequest(r)
+			if n < 10 {
+				raw = spoilLine(r, raw)
+			}
+		case n < 40 && strings.Count(raw, "\n") <= 2:
+			raw = spoilLine(r, raw)
+		case n == 99 && r.IntN(8) == 0:
+			raw = oneOf(r, "quit\r\n", "quit noreply\r\n", "QUIT\r\n", "quit x\r\n")
+		}
+		line, _, _ := strings.Cut(raw, "\n")
+		if !stricter.MatchString(line) && !cutOff(line) {
+			b.WriteString(raw)
+		}
+		_ = i
+	}
+	b.WriteString(strings.Repeat("\r\n", 300)) // data that is still awaited, perhaps
+	for n := range 4 {
+		fmt.Fprintf(&b, "get c0:t%d c0:n%d\r\n", n, n)
+	}
+	end := fmt.Sprintf("end%d", seed)
+	fmt.Fprintf(&b, "set %s 0 0 3\r\nbye\r\nget %s\r\n", end, end)
+	return session{b.String(), withoutRefusedData(b.String()), "VALUE " + end + " 0 3\r\nbye\r\nEND\r\n"}
+}
+
+// cutOff says whether a line has a number that is greater than a server's field.
+func cutOff(line string) bool {
+	return strings.Contains(line, "18446744073709551615") && !strings.HasPrefix(line, "incr") && !strings.HasPrefix(line, "decr")
+}
+
+// spoilLine gets the line of a request wrong, or the length of its data, or their end.
+func spoilLine(r *rand.Rand, raw string) string {
+	line, data, found := strings.Cut(raw, "\n")
+	words := strings.Fields(line)
+	if !found || len(words) == 0 {
+		return raw
+	}
+	switch r.IntN(8) {
+	case 0:
+		return strings.ToUpper(words[0]) + " " + strings.Join(words[1:], " ") + "\r\n" + data
+	case 1:
+		return strings.Join(words, "  ") + oneOf(r, "\n", " \r\n", "   \n") + data
+	case 2:
+		return line + "\n" + strings.TrimSuffix(data, "\r\n") + oneOf(r, "\n", "x\r\n", "", "xy\r\n", "\r")
+	case 3:
+		return strings.Join(append(words, oneOf(r, "noreply", "0", "x", "q", "v", "1 2")), " ") + "\r\n" + data
+	case 4:
+		if len(words) > 1 {
+			words[1] = oneOf(r, strings.Repeat("k", 250), strings.Repeat("k", 251), "\xff", "noreply", words[0])
+		}
+		return strings.Join(words, " ") + "\r\n" + data
+	}
+	return strings.Join(spoil(r, words, memcachedEdges), " ") + "\r\n" + data
+}
+
+// withoutRefusedData leaves out what the proxy drops with a request that it refuses: the data that the client has
+// announced. A server would take them for requests.
+func withoutRefusedData(stream string) string {
+	var p memcached.RequestParser
+	var kept strings.Builder
+	lim := memcached.Limits{Bytes: 512 << 20, Arguments: 1 << 20, Line: 64 << 10}
+	for b := []byte(stream); len(b) > 0; {
+		n, err := p.Next(b, &lim)
+		if err != nil || n == 0 {
+			kept.Write(b)
+			break
+		}
+		kept.Write(b[:n])
+		b = b[n:]
+		b = b[min(int64(len(b)), p.Skip):]
+	}
+	return kept.String()
+}
+
+var (
+	times  = regexp.MustCompile(`(?m)^(ME \S+ )exp=\S+ la=\d+`)
+	left   = regexp.MustCompile(`(?m)^((?:VA|HD)[^\r]* )t\d+`)
+)
+
+// normalMemcached makes equal what differs between any two servers: seconds, and the numbers of changes.
+func normalMemcached(b []byte) []byte {
+	b = times.ReplaceAll(b, []byte("$1"))
+	b = left.ReplaceAll(b, []byte("${1}t"))
+	return b
+}

@@ -1,0 +1,239 @@
+package parity
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/redistest"
+	"github.com/cashew-proxy/cashew/internal/sim"
+	"github.com/cashew-proxy/cashew/test/harness"
+)
+
+var redisSessions = sessionKind{
+	name: "redis", start: startRedisSessions(""), make: makeRedisSession(""), normal: normalRedis, excused: excusedRedis,
+}
+
+// lockedSessions are with a password, which most clients give late.
+var lockedSessions = sessionKind{
+	name: "locked", start: startRedisSessions("secret"), make: makeRedisSession("secret"), normal: normalRedis, excused: excusedRedis,
+}
+
+func startRedisSessions(password string) func(t *testing.T) (string, string, func() error) {
+	return func(t *testing.T) (string, string, func() error) {
+		text := "alpha:\n  listen: " + harness.AnyPort + "\n  redis: true\n"
+		if password != "" {
+			text += "  redis_auth: " + password + "\n"
+		}
+		var clients []*redistest.Client
+		servers := startServers(t, 2)
+		for _, addr := range servers {
+			c := redistest.Dial(t, addr)
+			if password != "" {
+				c.Do("CONFIG", "SET", "requirepass", password)
+				c.Do("AUTH", password)
+			}
+			clients = append(clients, c)
+		}
+		after := func() error {
+			var digests [2]string
+			for i, c := range clients {
+				digests[i] = c.Do("DEBUG", "DIGEST") + c.Do("INFO", "keyspace")
+				if strings.HasPrefix(digests[i], "-") {
+					t.Fatal(digests[i])
+				}
+				c.Do("FLUSHALL")
+			}
+			a, b := keyspaceTimes.ReplaceAllString(digests[0], ""), keyspaceTimes.ReplaceAllString(digests[1], "")
+			if a != b {
+				return fmt.Errorf("the servers have\nproxied  %q\ndirectly %q", a, b)
+			}
+			return nil
+		}
+		return harness.Start(t, text+"  servers:\n    - "+servers[0]+":1\n", config.Options{}).Addr, servers[1], after
+	}
+}
+
+var keyspaceTimes = regexp.MustCompile(`,avg_ttl=\d+|\$\d+\r\n`)
+
+// unordered are commands whose reply has an order of the server's own, a matter of its hash seed, or the time.
+var unordered = []string{
+	"HGETALL", "HKEYS", "HVALS", "HSCAN", "SMEMBERS", "SSCAN", "SDIFF", "SINTER", "SUNION", "SPOP", "SRANDMEMBER", "ZRANDMEMBER", "ZSCAN",
+	"TTL", "PTTL", "LPOS",
+}
+
+// talks are what a client says about itself. What is about the proxy has its own words: see INFO and CLIENT LIST.
+var talks = strings.Split("SELECT 0|SELECT 1|SELECT 15|SELECT 16|SELECT -1|SELECT 01|SELECT x|SELECT|HELLO 3|HELLO 2|HELLO|HELLO 4|HELLO x|HELLO 3 SETNAME n|HELLO 3 SETNAME|HELLO 3 AUTH a|"+
+	"CLIENT SETNAME n|CLIENT SETNAME|CLIENT GETNAME|CLIENT REPLY SKIP|CLIENT REPLY OFF|CLIENT REPLY ON|CLIENT REPLY x|CLIENT NONSENSE a|CLIENT|RESET|RESET x|"+
+	"PING|PING a|PING a b|ECHO a|ECHO|QUIT|ECHO a b|CLIENT NO-EVICT on|CLIENT NO-EVICT x|CLIENT UNPAUSE|CLIENT KILL ID 999999|CLIENT KILL x y|"+
+	"CONFIG|OBJECT ENCODING sK|OBJECT HELP x|OBJECT|XINFO STREAM|ROLE x|READONLY x|WHAT\r\nEVER x|NONSENSE 'a' b|COMMAND COUNT", "|")
+
+// only are requests that the proxy does not serve, and what it says.
+var only = [][2]string{
+	{"MULTI", "ERR MULTI is not supported by the proxy"}, {"WATCH a", "ERR WATCH is not supported by the proxy"},
+	{"BLPOP a 0", "ERR BLPOP is not supported by the proxy"}, {"FLUSHALL", "ERR FLUSHALL is not allowed through the proxy"},
+	{"SUBSCRIBE a", "ERR SUBSCRIBE is not supported by the proxy"}, {"MONITOR", "ERR unknown command 'MONITOR', with args beginning with: "},
+}
+
+func makeRedisSession(password string) func(*rand.Rand, uint64) session {
+	return func(r *rand.Rand, seed uint64) session {
+		proxied, direct := &strings.Builder{}, &strings.Builder{}
+		both := func(raw string) {
+			proxied.WriteString(raw)
+			direct.WriteString(raw)
+		}
+		simulated := sim.Stream(seed, false, 30)
+		if password != "" && r.IntN(3) > 0 {
+			both(redistest.Request("AUTH", password))
+		}
+		for i := range 10 + r.IntN(60) {
+			switch n := r.IntN(100); {
+			case n < 20 && i < len(simulated):
+				if raw := simulated[i]; !strings.Contains(raw, "\r\nMULTI\r\n") && !strings.HasPrefix(strings.ToUpper(raw), "MULTI") {
+					both(raw)
+				}
+			case n < 70:
+				both(encode(r, sessionRequest(r)))
+			case n < 85:
+				both(encode(r, spoil(r, sessionRequest(r), edges)))
+			case n < 92:
+				both(encode(r, fill(r, oneOf(r, talks...))))
+			case n < 94 && password == "":
+				one := oneOf(r, only...)
+				proxied.WriteString(redistest.Request(strings.Fields(one[0])...))
+				direct.WriteString(redistest.Request("EVAL", "return redis.error_reply(ARGV[1])", "0", one[1]))
+			case n < 97 && password != "":
+				both(encode(r, fill(r, oneOf(r, "AUTH secret", "AUTH wrong", "AUTH default secret", "AUTH default x", "AUTH nobody x", "AUTH", "AUTH a b c"))))
+			case n < 99:
+				both(oneOf(r, "\r\n", "*0\r\n", "\n", "*-1\r\n", " \t \r\n", "*-7\r\n"))
+			case r.IntN(2) == 0:
+				both(malformed(r, sessionRequest(r)))
+			}
+		}
+		farewell := fmt.Sprintf("the end of session %d", seed)
+		both(strings.Repeat("\r\n", 1500)) // what is still awaited, as part of a value perhaps
+		if password != "" {
+			both(redistest.Request("AUTH", password))
+		}
+		both(redistest.Request("CLIENT", "REPLY", "ON") + redistest.Request("ECHO", farewell))
+		return session{proxied.String(), direct.String(), fmt.Sprintf("$%d\r\n%s\r\n", len(farewell), farewell)}
+	}
+}
+
+// sessionRequest is a random request with one right answer.
+func sessionRequest(r *rand.Rand) []string {
+	for {
+		if args := randomRequest(r); !slices.Contains(unordered, strings.ToUpper(args[0])) {
+			return args
+		}
+	}
+}
+
+// fill puts keys in a form.
+func fill(r *rand.Rand, form string) []string {
+	args := strings.Split(form, " ")
+	for i, a := range args {
+		if a == "sK" {
+			args[i] = "s" + randomKey(r)
+		}
+	}
+	return args
+}
+
+// encode writes a request as an array, or as a line if that can be.
+func encode(r *rand.Rand, args []string) string {
+	if r.IntN(6) > 0 || args[0] == "" {
+		return redistest.Request(args...)
+	}
+	var b strings.Builder
+	for i, a := range args {
+		if i > 0 {
+			b.WriteString(oneOf(r, " ", " ", "  ", "\t"))
+		}
+		b.WriteString(word(r, a))
+	}
+	return b.String() + oneOf(r, "\r\n", "\r\n", "\n", " \r\n")
+}
+
+// word writes a word of a line, in quotes if it has to be.
+func word(r *rand.Rand, a string) string {
+	bare := a != "" && !strings.ContainsFunc(a, func(c rune) bool { return c <= ' ' || c >= 127 || c == '"' || c == '\'' || c == '*' })
+	single := !strings.ContainsFunc(a, func(c rune) bool { return c < ' ' || c >= 127 || c == '\'' || c == '\\' })
+	switch n := r.IntN(4); {
+	case bare && n < 2:
+		return a
+	case single && n == 2:
+		return "'" + a + "'"
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, c := range []byte(a) {
+		switch {
+		case c == '\n' && r.IntN(2) == 0:
+			b.WriteString(`\n`)
+		case c == '"' || c == '\\':
+			b.WriteString(`\` + string(rune(c)))
+		case c < ' ' || c >= 127 || r.IntN(20) == 0:
+			fmt.Fprintf(&b, `\x%02x`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String() + `"`
+}
+
+// malformed is nearly a request: a length is not that of what follows, or is none, a line end lacks a half, quotes
+// stay open.
+func malformed(r *rand.Rand, args []string) string {
+	whole := redistest.Request(args...)
+	header := "*" + strconv.Itoa(len(args)) + "\r\n"
+	rest := whole[len(header):]
+	switch r.IntN(9) {
+	case 0:
+		return "*" + strconv.Itoa(len(args)+oneOf(r, -1, 1)) + "\r\n" + rest
+	case 1:
+		return "*" + oneOf(r, edges...) + "\r\n" + rest
+	case 2:
+		return header[:len(header)-2] + "\n" + rest
+	case 3, 4: // a length of a value
+		at := strings.LastIndex(whole, "$")
+		line, data, _ := strings.Cut(whole[at:], "\r\n")
+		n, _ := strconv.Atoi(line[1:]) // a dollar of the value's own: it then has no number, or another
+		return whole[:at] + "$" + oneOf(r, strconv.Itoa(n+1), strconv.Itoa(max(0, n-1)), strconv.Itoa(n+100), oneOf(r, edges...)) + "\r\n" + data
+	case 5:
+		return header + oneOf(r, ":", "+", "*", "!", "a", "(") + rest[1:]
+	case 6:
+		return oneOf(r, `get "a`, `get 'a`, `get "a"b`, `get 'a'b`, `get a"b`, `set a \"`, `"`, `get "\x4`) + "\r\n"
+	case 7:
+		return strings.Replace(whole, "\r\n", "\n", 1+r.IntN(3))
+	default:
+		return oneOf(r, "$3\r\nGET\r\n", "+OK\r\n", ":1\r\n", "GET / HTTP/1.1\r\nAccept: */*\r\n\r\n", "*1\r\n*1\r\n$4\r\nPING\r\n", "*1\r\n$-1\r\n", "%1\r\n", "_\r\n")
+	}
+}
+
+var (
+	got      = regexp.MustCompile(`(?s)expected '\$', got '.'`)
+	identity = regexp.MustCompile(`\$2\r\nid\r\n:\d+\r\n`)
+	noPass   = regexp.MustCompile(`-ERR AUTH <password> called without any password configured [^\r]*\r\n`)
+)
+
+// normalRedis makes equal what differs on purpose: docs/security.md lists it.
+func normalRedis(b []byte) []byte {
+	b = got.ReplaceAll(b, []byte("expected '$$', got 'x'"))
+	b = identity.ReplaceAll(b, []byte("$$2\r\nid\r\n:1\r\n"))
+	b = noPass.ReplaceAll(b, []byte("-ERR Client sent AUTH, but no password is set\r\n"))
+	b = bytes.ReplaceAll(b, []byte("-NOAUTH Authentication required.\r\n"), []byte("-NOAUTH Authentication required\r\n"))
+	return bytes.ReplaceAll(b, []byte("-WRONGPASS invalid username-password pair or user is disabled.\r\n"), []byte("-ERR invalid password\r\n"))
+}
+
+// excusedRedis: a value that does not end where its length says ends the session, where Redis skips two bytes of any kind.
+func excusedRedis(proxied, direct []byte) bool {
+	before, ok := bytes.CutSuffix(proxied, []byte("-ERR Protocol error: expected CRLF after a bulk string\r\n"))
+	return ok && bytes.HasPrefix(direct, before)
+}
