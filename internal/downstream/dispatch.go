@@ -104,8 +104,11 @@ func (d *Desk) full() bool { return d.MemoryLimit > 0 && d.InUse() >= d.MemoryLi
 
 // dispatch decides what becomes of a request.
 func (s *Session) dispatch(r *request) {
-	if len(r.args) == 0 {
-		return // "*0": Redis skips it too
+	if len(r.args) == 0 { // "*0", an empty line: Redis skips it too, and takes it for the request after CLIENT REPLY SKIP
+		if s.replies == skipNext {
+			s.hear(repliesOn)
+		}
+		return
 	}
 	if s.replies == skipNext {
 		s.serveSkipped(r)

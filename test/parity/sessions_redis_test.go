@@ -95,8 +95,8 @@ func makeRedisSession(password string) func(*rand.Rand, uint64) session {
 		for i := range 10 + r.IntN(60) {
 			switch n := r.IntN(100); {
 			case n < 20 && i < len(simulated):
-				if raw := simulated[i]; !strings.Contains(raw, "\r\nMULTI\r\n") && !strings.HasPrefix(strings.ToUpper(raw), "MULTI") {
-					both(raw)
+				if !notTheSame.MatchString(simulated[i]) {
+					both(simulated[i])
 				}
 			case n < 70:
 				both(encode(r, sessionRequest(r)))
@@ -125,6 +125,9 @@ func makeRedisSession(password string) func(*rand.Rand, uint64) session {
 		return session{proxied.String(), direct.String(), fmt.Sprintf("$%d\r\n%s\r\n", len(farewell), farewell)}
 	}
 }
+
+// notTheSame are simulated requests that the proxy does not serve, or to which servers answer in an order of their own.
+var notTheSame = regexp.MustCompile(`(?i)^(\*1\r\n\$\d+\r\n)?["']?(MULTI|COMMAND)["']?\r?\n`)
 
 // sessionRequest is a random request with one right answer.
 func sessionRequest(r *rand.Rand) []string {
@@ -229,6 +232,7 @@ func normalRedis(b []byte) []byte {
 	b = identity.ReplaceAll(b, []byte("$$2\r\nid\r\n:1\r\n"))
 	b = noPass.ReplaceAll(b, []byte("-ERR Client sent AUTH, but no password is set\r\n"))
 	b = bytes.ReplaceAll(b, []byte("-NOAUTH Authentication required.\r\n"), []byte("-NOAUTH Authentication required\r\n"))
+	b = bytes.ReplaceAll(b, []byte("the HELLO <proto> AUTH <user>"), []byte("the HELLO AUTH <user>")) // newer servers say so
 	return bytes.ReplaceAll(b, []byte("-WRONGPASS invalid username-password pair or user is disabled.\r\n"), []byte("-ERR invalid password\r\n"))
 }
 
