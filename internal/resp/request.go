@@ -209,24 +209,26 @@ func bulkHeader(b []byte, i int, lim *Limits) (size, next int, err error) {
 func number(b []byte, i int, invalid error) (v int64, next int, err error) {
 	negative := false
 	start := i
+	var n uint64
 	for ; i < len(b); i++ {
 		switch c := b[i]; {
 		case c-'0' <= 9:
-			if i > start && v == 0 || v > (1<<63-1-9)/10 {
+			digit := uint64(c - '0')
+			if i > start && n == 0 || n > (1<<63-digit)/10 {
 				return 0, 0, invalid
 			}
-			v = v*10 + int64(c-'0')
+			n = n*10 + digit
 		case c == '-' && i == start && !negative:
 			negative = true
 			start++
-		case c == '\r' && i > start && (v != 0 || !negative):
+		case c == '\r' && i > start && (n != 0 || !negative):
 			if i+1 == len(b) {
 				return 0, 0, nil
 			}
-			if b[i+1] != '\n' {
+			if b[i+1] != '\n' || n == 1<<63 && !negative {
 				return 0, 0, invalid
 			}
-			if negative {
+			if v = int64(n); negative {
 				v = -v
 			}
 			return v, i + 2, nil
