@@ -19,11 +19,11 @@ var memcachedSessions = sessionKind{
 	excused: func(_, _ []byte) bool { return false },
 }
 
-func startMemcachedSessions(t *testing.T) (string, string, func() error) {
+func startMemcachedSessions(t *testing.T) (string, string, func(bool) error) {
 	server, direct := memcachedtest.StartServer(t), memcachedtest.StartServer(t)
 	text := "alpha:\n  listen: " + harness.AnyPort + "\n  allow_commands: flush_all\n  servers:\n    - " + server + ":1\n"
 	a, b := memcachedtest.Dial(t, server), memcachedtest.Dial(t, direct)
-	after := func() error {
+	after := func(bool) error {
 		for _, c := range []*memcachedtest.Client{a, b} {
 			if got := c.Do("flush_all\r\n"); got != "OK\r\n" {
 				t.Fatal(got)
@@ -136,12 +136,15 @@ func withoutRefusedData(stream string) string {
 }
 
 var (
-	times = regexp.MustCompile(`(?m)^(ME \S+ )exp=\S+ la=\d+`)
-	left  = regexp.MustCompile(`(?m)^((?:VA|HD)[^\r]* )t\d+`)
+	times   = regexp.MustCompile(`(?m)^(ME \S+ )exp=\S+ la=\d+ cas=\d+`)
+	changed = regexp.MustCompile(`(?m)^((?:VA|HD)[^\r]* )c\d+`)
+	left    = regexp.MustCompile(`(?m)^((?:VA|HD)[^\r]* )t\d+`)
 )
 
 // normalMemcached makes equal what differs between any two servers: seconds, and the numbers of changes.
 func normalMemcached(b []byte) []byte {
+	b = change.ReplaceAll(b, []byte("$1 N\r"))
+	b = changed.ReplaceAll(b, []byte("${1}c"))
 	b = times.ReplaceAll(b, []byte("$1"))
 	b = left.ReplaceAll(b, []byte("${1}t"))
 	return b
