@@ -36,6 +36,7 @@ func (s *Session) inlineRequest(line []byte) {
 	lim := s.redisLimits()
 	lim.Unauthenticated = false // the length of the line is what bounds it
 	if len(b) == 0 {
+		s.dispatch(&request{})
 		return
 	}
 	if _, err := d.inline.Next(b, &lim); err != nil {

@@ -18,12 +18,12 @@ import (
 )
 
 var redisSessions = sessionKind{
-	name: "redis", start: startRedisSessions(""), make: makeRedisSession(""), normal: normalRedis, excused: excusedRedis,
+	name: "redis", start: startRedisSessions(""), make: makeRedisSession(""), normal: normalRedis, excused: excusedRedis, leaves: true,
 }
 
 // lockedSessions are with a password, which most clients give late.
 var lockedSessions = sessionKind{
-	name: "locked", start: startRedisSessions("secret"), make: makeRedisSession("secret"), excused: excusedRedis,
+	name: "locked", start: startRedisSessions("secret"), make: makeRedisSession("secret"), excused: excusedRedis, leaves: true,
 	normal: func(b []byte) []byte { // that a value lacks is found by the proxy before it asks who is there
 		return bytes.ReplaceAll(normalRedis(b), []byte("-ERR wrong number of arguments for 'mset' command\r\n"), []byte("-NOAUTH Authentication required\r\n"))
 	},
@@ -99,6 +99,9 @@ func makeRedisSession(password string) func(*rand.Rand, uint64) session {
 			proxied.WriteString(raw)
 			direct.WriteString(raw)
 		}
+		// Redis does not close a client that is not to hear of its mistake, so quiet ones make none of that kind. And
+		// once the length of a value is wrong, what follows may be part of it: it must be the same for both.
+		quiet, out := r.IntN(2) == 0, false
 		simulated := sim.Stream(seed, false, 30)
 		if password != "" && r.IntN(3) > 0 {
 			both(redistest.Request("AUTH", password))
@@ -114,8 +117,10 @@ func makeRedisSession(password string) func(*rand.Rand, uint64) session {
 			case n < 85:
 				both(encode(r, spoil(r, sessionRequest(r), edges)))
 			case n < 92:
-				both(encode(r, fill(r, oneOf(r, talks...))))
-			case n < 94 && password == "":
+				if talk := oneOf(r, talks...); quiet || !strings.HasPrefix(talk, "CLIENT REPLY") {
+					both(encode(r, fill(r, talk)))
+				}
+			case n < 94 && password == "" && !out:
 				one := oneOf(r, only...)
 				proxied.WriteString(redistest.Request(strings.Fields(one[0])...))
 				direct.WriteString(redistest.Request("EVAL", "return redis.error_reply(ARGV[1])", "0", one[1]))
@@ -123,8 +128,9 @@ func makeRedisSession(password string) func(*rand.Rand, uint64) session {
 				both(encode(r, fill(r, oneOf(r, "AUTH secret", "AUTH wrong", "AUTH default secret", "AUTH default x", "AUTH nobody x", "AUTH", "AUTH a b c"))))
 			case n < 99:
 				both(oneOf(r, "\r\n", "*0\r\n", "\n", "*-1\r\n", " \t \r\n", "*-7\r\n"))
-			case r.IntN(2) == 0:
+			case r.IntN(2) == 0 && !quiet:
 				both(malformed(r, sessionRequest(r)))
+				out = true
 			}
 		}
 		farewell := fmt.Sprintf("the end of session %d", seed)
@@ -203,28 +209,31 @@ func word(r *rand.Rand, a string) string {
 }
 
 // malformed is nearly a request: a length is not that of what follows, or is none, a line end lacks a half, quotes
-// stay open.
+// stay open. There is no NUL in it, at which a server stops to look for the end of a line.
 func malformed(r *rand.Rand, args []string) string {
+	for i, a := range args {
+		args[i] = strings.ReplaceAll(a, "\x00", "0")
+	}
 	whole := redistest.Request(args...)
 	header := "*" + strconv.Itoa(len(args)) + "\r\n"
 	rest := whole[len(header):]
-	switch r.IntN(9) {
+	switch r.IntN(10) {
 	case 0:
 		return "*" + strconv.Itoa(len(args)+oneOf(r, -1, 1)) + "\r\n" + rest
-	case 1:
-		return "*" + oneOf(r, edges...) + "\r\n" + rest
-	case 2:
+	case 4:
+		return "*" + oneOf(r, edges...) + "\r\n"
+	case 5:
 		return header[:len(header)-2] + "\n" + rest
-	case 3, 4: // a length of a value
+	case 2, 3: // a length of a value
 		at := strings.LastIndex(whole, "$")
 		line, data, _ := strings.Cut(whole[at:], "\r\n")
 		n, _ := strconv.Atoi(line[1:]) // a dollar of the value's own: it then has no number, or another
 		return whole[:at] + "$" + oneOf(r, strconv.Itoa(n+1), strconv.Itoa(max(0, n-1)), strconv.Itoa(n+100), oneOf(r, edges...)) + "\r\n" + data
-	case 5:
-		return header + oneOf(r, ":", "+", "*", "!", "a", "(") + rest[1:]
 	case 6:
-		return oneOf(r, `get "a`, `get 'a`, `get "a"b`, `get 'a'b`, `get a"b`, `set a \"`, `"`, `get "\x4`) + "\r\n"
+		return header + oneOf(r, ":", "+", "*", "!", "a", "(") + rest[1:]
 	case 7:
+		return oneOf(r, `get "a`, `get 'a`, `get "a"b`, `get 'a'b`, `get a"b`, `set a \"`, `"`, `get "\x4`) + "\r\n"
+	case 1:
 		return strings.Replace(whole, "\r\n", "\n", 1+r.IntN(3))
 	default:
 		return oneOf(r, "$3\r\nGET\r\n", "+OK\r\n", ":1\r\n", "GET / HTTP/1.1\r\nAccept: */*\r\n\r\n", "*1\r\n*1\r\n$4\r\nPING\r\n", "*1\r\n$-1\r\n", "%1\r\n", "_\r\n")
