@@ -125,9 +125,7 @@ func (s *Session) serve(r *request) {
 	if spec == nil {
 		s.count(stats.Other)
 		if isHTTP(r.arg(0)) {
-			s.counters.Inc(stats.ClientErrors)
-			d.Owner.ClientEvent(s, ProtocolError, "an HTTP request, which may be somebody else's attack")
-			s.end()
+			s.endHTTP()
 			return
 		}
 		if s.ownCommand(r) {
@@ -216,9 +214,15 @@ func (s *Session) notServed(spec *command.Spec, shape command.Shape, r *request)
 }
 
 // isHTTP recognises the lines of an HTTP request that a browser or a server can be tricked into
-// sending here with commands in its body. Redis closes such connections too, without a word.
+// sending here with commands in its body. Redis closes such connections too, without a word; memcached does not.
 func isHTTP(name []byte) bool {
 	return bytes.EqualFold(name, []byte("post")) || bytes.EqualFold(name, []byte("host:"))
+}
+
+func (s *Session) endHTTP() {
+	s.counters.Inc(stats.ClientErrors)
+	s.desk.Owner.ClientEvent(s, ProtocolError, "an HTTP request, which may be somebody else's attack")
+	s.end()
 }
 
 // refuse answers a request that the proxy does not serve.

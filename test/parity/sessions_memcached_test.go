@@ -102,7 +102,8 @@ func sure(line string) string {
 }
 
 // cutOff says whether a line has a number that is greater than a server's field: but for flags and what is added, they
-// have 31 bits. Or the line is so long that a server hangs up; the proxy splits it.
+// have 31 bits. Or the line is so long that a server hangs up,
+// where the proxy splits it or says what is wrong.
 func cutOff(line string) bool {
 	words := strings.Fields(line)
 	for i, w := range words {
@@ -110,7 +111,7 @@ func cutOff(line string) bool {
 			return true
 		}
 	}
-	return len(line) > 1500 && strings.HasPrefix(words[0], "gat")
+	return len(line) > 1500 && words[0] != "get" && words[0] != "gets"
 }
 
 // spoilLine gets the line of a request wrong, or the length of its data, or their end.
@@ -148,13 +149,15 @@ func spoilLine(r *rand.Rand, raw string) string {
 func withoutRefusedData(stream string) (direct string, ok bool) {
 	var p memcached.RequestParser
 	var kept strings.Builder
+	var last memcached.Op
 	lim := memcached.Limits{Bytes: 512 << 20, Arguments: 1 << 20, Line: 64 << 10}
 	for b := []byte(stream); len(b) > 0; {
 		n, err := p.Next(b, &lim)
 		if err != nil || n == 0 || p.Skip > int64(len(b)-n) {
 			return "", false
 		}
-		ok = n == len(b) && p.Op == memcached.Get
+		ok = n == len(b) && last == memcached.Set
+		last = p.Op
 		if p.Op <= memcached.Gats && p.Op >= memcached.Get && p.Problem == "CLIENT_ERROR bad command line format" {
 			kept.WriteString("touch " + strings.Repeat("k", 251) + " 0\r\n")
 		} else {
