@@ -102,8 +102,8 @@ func sure(line string) string {
 }
 
 // cutOff says whether a line has a number that is greater than a server's field: but for flags and what is added, they
-// have 31 bits. Or the line is so long that a server hangs up,
-// where the proxy splits it or says what is wrong.
+// have 31 bits. Or the line is so long that a server may hang up,
+// where the proxy splits it or says what is wrong: together with what is wrong before it, or in pieces.
 func cutOff(line string) bool {
 	words := strings.Fields(line)
 	for i, w := range words {
@@ -111,7 +111,7 @@ func cutOff(line string) bool {
 			return true
 		}
 	}
-	return len(line) > 1500 && words[0] != "get" && words[0] != "gets"
+	return len(line) > 1500
 }
 
 // spoilLine gets the line of a request wrong, or the length of its data, or their end.

@@ -95,13 +95,17 @@ var only = [][2]string{
 func makeRedisSession(password string) func(*rand.Rand, uint64) session {
 	return func(r *rand.Rand, seed uint64) session {
 		proxied, direct := &strings.Builder{}, &strings.Builder{}
+		// Redis does not close a client that is not to hear of its mistake, so quiet ones make none of that kind. And
+		// once the length of a value is wrong, what follows may be part of it: it must be the same for both. And a value may
+		// be taken for a line, of which a server looks for the end up to a NUL only.
+		quiet, out := r.IntN(2) == 0, false
 		both := func(raw string) {
+			if out {
+				raw = strings.ReplaceAll(raw, "\x00", "0")
+			}
 			proxied.WriteString(raw)
 			direct.WriteString(raw)
 		}
-		// Redis does not close a client that is not to hear of its mistake, so quiet ones make none of that kind. And
-		// once the length of a value is wrong, what follows may be part of it: it must be the same for both.
-		quiet, out := r.IntN(2) == 0, false
 		simulated := sim.Stream(seed, false, 30)
 		if password != "" && r.IntN(3) > 0 {
 			both(redistest.Request("AUTH", password))
