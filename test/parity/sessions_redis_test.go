@@ -87,9 +87,12 @@ var talks = strings.Split("SELECT 0|SELECT 1|SELECT 15|SELECT 16|SELECT -1|SELEC
 
 // only are requests that the proxy does not serve, and what it says.
 var only = [][2]string{
-	{"MULTI", "ERR MULTI is not supported by the proxy"}, {"WATCH a", "ERR WATCH is not supported by the proxy"},
-	{"BLPOP a 0", "ERR BLPOP is not supported by the proxy"}, {"FLUSHALL", "ERR FLUSHALL is not allowed through the proxy"},
-	{"SUBSCRIBE a", "ERR SUBSCRIBE is not supported by the proxy"}, {"MONITOR", "ERR unknown command 'MONITOR', with args beginning with: "},
+	{"MULTI", "ERR MULTI is not supported by the proxy"},
+	{"WATCH a", "ERR WATCH is not supported by the proxy"},
+	{"BLPOP a 0", "ERR BLPOP is not supported by the proxy"},
+	{"FLUSHALL", "ERR FLUSHALL is not allowed through the proxy"},
+	{"SUBSCRIBE a", "ERR SUBSCRIBE is not supported by the proxy"},
+	{"MONITOR", "ERR unknown command 'MONITOR', with args beginning with: "},
 }
 
 func makeRedisSession(password string) func(*rand.Rand, uint64) session {
