@@ -36,6 +36,7 @@ func (s *Session) inlineRequest(line []byte) {
 	lim := s.redisLimits()
 	lim.Unauthenticated = false // the length of the line is what bounds it
 	if len(b) == 0 {
+		s.dispatch(&request{})
 		return
 	}
 	if _, err := d.inline.Next(b, &lim); err != nil {
@@ -104,8 +105,11 @@ func (d *Desk) full() bool { return d.MemoryLimit > 0 && d.InUse() >= d.MemoryLi
 
 // dispatch decides what becomes of a request.
 func (s *Session) dispatch(r *request) {
-	if len(r.args) == 0 {
-		return // "*0": Redis skips it too
+	if len(r.args) == 0 { // "*0", an empty line: Redis skips it too, and takes it for the request after CLIENT REPLY SKIP
+		if s.replies == skipNext {
+			s.hear(repliesOn)
+		}
+		return
 	}
 	if s.replies == skipNext {
 		s.serveSkipped(r)
@@ -121,9 +125,7 @@ func (s *Session) serve(r *request) {
 	if spec == nil {
 		s.count(stats.Other)
 		if isHTTP(r.arg(0)) {
-			s.counters.Inc(stats.ClientErrors)
-			d.Owner.ClientEvent(s, ProtocolError, "an HTTP request, which may be somebody else's attack")
-			s.end()
+			s.endHTTP()
 			return
 		}
 		if s.ownCommand(r) {
@@ -212,9 +214,15 @@ func (s *Session) notServed(spec *command.Spec, shape command.Shape, r *request)
 }
 
 // isHTTP recognises the lines of an HTTP request that a browser or a server can be tricked into
-// sending here with commands in its body. Redis closes such connections too, without a word.
+// sending here with commands in its body. Redis closes such connections too, without a word; memcached does not.
 func isHTTP(name []byte) bool {
 	return bytes.EqualFold(name, []byte("post")) || bytes.EqualFold(name, []byte("host:"))
+}
+
+func (s *Session) endHTTP() {
+	s.counters.Inc(stats.ClientErrors)
+	s.desk.Owner.ClientEvent(s, ProtocolError, "an HTTP request, which may be somebody else's attack")
+	s.end()
 }
 
 // refuse answers a request that the proxy does not serve.

@@ -90,6 +90,10 @@ func (memcachedDialect) full() string { return "ERROR Too many open connections\
 func (s *Session) command(b []byte, r *memcached.Request, owned bool) (taken bool) {
 	s.count(r.Op.Class())
 	s.skip = r.Skip
+	if r.Op == memcached.Unknown && len(r.Tokens) > 0 && isHTTP(b[r.Tokens[0].Off:][:r.Tokens[0].Len]) {
+		s.endHTTP()
+		return false
+	}
 	if r.Problem != "" {
 		s.counters.Inc(stats.RefusedCommands)
 		if r.Op == memcached.Binary { // its client would not understand a line

@@ -48,6 +48,7 @@ import (
 //	                    servers, host=x is another host for all of them, pool=x another name of the pool
 //	operator pause 1s   the operator has all requests wait; with write those that may write; with resume none
 //	drain               the process is to end
+//	memory 4096         at most so many bytes of buffers are in use
 //	asleep              the engine wants no turn until somebody moves
 //	nothing             nobody has received anything that was not looked at
 //
@@ -158,6 +159,11 @@ func (r *runner) line(line string) (string, error) {
 		return line, nil
 	case "nothing":
 		return line, r.leftovers()
+	case "memory":
+		if most := number(r.t, rest); r.e.Buffers().InUse() > int64(most) {
+			return line, fmt.Errorf("%d bytes are in use", r.e.Buffers().InUse())
+		}
+		return line, nil
 	case "asleep":
 		return line, equal("it sleeps", strconv.FormatBool(r.next == clock.Never), "true")
 	case "closed", "open", "paused", "reading":

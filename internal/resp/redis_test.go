@@ -108,7 +108,7 @@ func TestAcceptedIsRedis(t *testing.T) {
 	addr := redistest.StartServer(t)
 	for _, request := range []string{
 		"*1\r\n$4\r\nPING\r\n",
-		"*-1\r\n*0\r\n*1\r\n$4\r\nPING\r\n",
+		"*-1\r\n*0\r\n*1\r\n$4\r\nPING\r\n", "*-9223372036854775808\r\nPING\r\n",
 		"PING\r\n", "PING\n", "  PING  \r\n", "\r\n\nPING\r\n",
 		"ECHO \"\\x41\\n\\q\"\r\n", "ECHO 'it\\'s'\r\n", "ECHO a\"b c\"\r\n", "ECHO \"\"\r\n",
 		"ECHO " + strings.Repeat("x", 60<<10) + "\r\n",

@@ -77,7 +77,7 @@ func (p *RequestParser) Next(b []byte, lim *Limits) (int, error) {
 		end := i + p.bulk - 1
 		if end+2 > len(b) {
 			p.pos = i
-			return 0, tooLong(end+2, lim)
+			return 0, nil
 		}
 		if b[end] != '\r' || b[end+1] != '\n' {
 			return 0, errBulkEnd
@@ -88,9 +88,6 @@ func (p *RequestParser) Next(b []byte, lim *Limits) (int, error) {
 		p.left--
 	}
 	p.pos = 0
-	if err := tooLong(i, lim); err != nil {
-		return 0, err
-	}
 	return i, nil
 }
 
@@ -124,14 +121,6 @@ func (p *RequestParser) short(b []byte, lim *Limits) int {
 	}
 	p.Args, p.Inline = args, false
 	return i
-}
-
-// tooLong bounds requests of many small arguments, whose lengths are fine each.
-func tooLong(n int, lim *Limits) error {
-	if int64(n) > lim.Bytes {
-		return errBulkLength
-	}
-	return nil
 }
 
 // begin reads the first line. It reports done for what ends with it: inline commands, empty arrays
@@ -183,7 +172,8 @@ func (p *RequestParser) inline(b []byte, lim *Limits) (int, error) {
 	return 0, nil
 }
 
-// bulkHeader reads "$<length>\r\n" at b[i:]. next is 0 while bytes are missing.
+// bulkHeader reads "$<length>\r\n" at b[i:]. next is 0 while bytes are missing. It bounds the request, too: an argument
+// that would end beyond the bound is too long.
 func bulkHeader(b []byte, i int, lim *Limits) (size, next int, err error) {
 	if i >= len(b) {
 		return 0, 0, nil
@@ -209,24 +199,26 @@ func bulkHeader(b []byte, i int, lim *Limits) (size, next int, err error) {
 func number(b []byte, i int, invalid error) (v int64, next int, err error) {
 	negative := false
 	start := i
+	var n uint64
 	for ; i < len(b); i++ {
 		switch c := b[i]; {
 		case c-'0' <= 9:
-			if i > start && v == 0 || v > (1<<63-1-9)/10 {
+			digit := uint64(c - '0')
+			if i > start && n == 0 || n > (1<<63-digit)/10 {
 				return 0, 0, invalid
 			}
-			v = v*10 + int64(c-'0')
+			n = n*10 + digit
 		case c == '-' && i == start && !negative:
 			negative = true
 			start++
-		case c == '\r' && i > start && (v != 0 || !negative):
+		case c == '\r' && i > start && (n != 0 || !negative):
 			if i+1 == len(b) {
 				return 0, 0, nil
 			}
-			if b[i+1] != '\n' {
+			if b[i+1] != '\n' || n == 1<<63 && !negative {
 				return 0, 0, invalid
 			}
-			if negative {
+			if v = int64(n); negative {
 				v = -v
 			}
 			return v, i + 2, nil

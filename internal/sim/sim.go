@@ -15,7 +15,7 @@
 // servers' and the oracle's common notion), wire.go a codec that shares nothing with the one under test,
 // dialect.go what a protocol has to bring along; the files that begin with memcached_ are the same for
 // memcached. fault.go is what goes wrong, sabotage.go what is broken on purpose to prove that the oracle
-// notices.
+// notices. stream.go lends the requests of a client to tests with real servers.
 package sim
 
 import (
