@@ -48,9 +48,9 @@ func BenchmarkMemcachedGet100(b *testing.B) {
 	run(b, newMemcachedMill(b, 50, 1, multiGet(100), memcachedValues))
 }
 
-// The engines of several workers side by side, each in a goroutine of its own: what a request costs each of them. Those
-// of one ledger are the workers of a process; those with a ledger each share nothing at all, and tell what the processors
-// take from one another.
+// The engines of several workers side by side, each built and run by a goroutine of its own: what a request costs each
+// of them. Those of one ledger are the workers of a process; those with a ledger each share nothing at all, and tell what
+// the processors take from one another.
 func BenchmarkWorkers(b *testing.B) {
 	for _, c := range []struct {
 		name            string
@@ -58,23 +58,27 @@ func BenchmarkWorkers(b *testing.B) {
 	}{{"1", 1, 1}, {"2-apart", 2, 1}, {"2-together", 2, 2}} {
 		b.Run(c.name, func(b *testing.B) {
 			snap := snapshot(b, "config timeout=1s stalled=30s idle=1h slow=100ms hot=1000")
-			var mills []*mill
+			var ready, all sync.WaitGroup
 			var ledger *engine.Ledger
+			begin := make(chan struct{})
+			ready.Add(c.engines)
 			for i := range c.engines {
 				if i%c.shared == 0 {
 					ledger = engine.NewLedger(snap, c.shared)
 				}
-				mills = append(mills, startAs(b, snap, ledger, i%c.shared, requestLength, 50, 16, gets(16), value32))
-			}
-			b.ResetTimer()
-			var all sync.WaitGroup
-			for _, m := range mills {
+				l := ledger
 				all.Go(func() {
+					m := startAs(b, snap, l, i%c.shared, requestLength, 50, 16, gets(16), value32)
+					ready.Done()
+					<-begin
 					for i := 0; i < b.N; i += m.requests * len(m.clients) {
 						m.round()
 					}
 				})
 			}
+			ready.Wait()
+			b.ResetTimer()
+			close(begin)
 			all.Wait()
 		})
 	}

@@ -157,6 +157,10 @@ type Block struct {
 
 	// Latency is a server's; a pool has none.
 	Latency *Latency
+
+	// Blocks of several workers lie side by side. Without this the end of one and the beginning of the next would be in
+	// one cache line, and each worker's counting would take it away from the other one.
+	_ [112]byte
 }
 
 // NewPool returns the counters of a pool.
