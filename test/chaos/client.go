@@ -29,6 +29,7 @@ type client struct {
 	shared   uint64  // the last number that it has written to the register
 	conn     net.Conn
 	r        *bufio.Reader
+	welcome  bool // the connection was used, and not refused
 }
 
 // newClients makes n clients of all kinds. Two of the same pool share names of keys in different databases.
@@ -84,6 +85,7 @@ func (c *client) connect() bool {
 		c.w.violation("client %d cannot connect: %v", c.id, err)
 		return false
 	}
+	c.welcome = false
 	c.conn, c.r = conn, bufio.NewReaderSize(conn, 16<<10)
 	if !c.pool.redis {
 		return true
@@ -111,7 +113,7 @@ func (c *client) connect() bool {
 			return false
 		}
 		if err != nil {
-			c.lost(err, false)
+			c.lost(err)
 			return false
 		}
 	}
@@ -150,7 +152,7 @@ func (c *client) batch() {
 			for _, o := range ops[i:] {
 				o.unanswered(time.Now())
 			}
-			c.lost(err, true)
+			c.lost(err)
 			return
 		}
 	}
@@ -187,7 +189,9 @@ func (c *client) answer(o *op, asked time.Time) (failed string, err error) {
 		return "", &nonsense{""} // what comes behind it cannot be trusted
 	case failed != "":
 		c.w.count(c.w.errors, failed)
+		c.welcome = !refusals[failed]
 	default:
+		c.welcome = true
 		c.w.replies.Add(1)
 		c.w.values.Add(int64(len(r.values)))
 		for _, v := range r.values {
@@ -197,8 +201,9 @@ func (c *client) answer(o *op, asked time.Time) (failed string, err error) {
 	return failed, nil
 }
 
-// lost judges the end of a connection.
-func (c *client) lost(err error, asking bool) {
+// lost judges the end of a connection. The proxy may end one only if it cannot serve the client at all, or if a
+// part of a reply has left and its server failed.
+func (c *client) lost(err error) {
 	c.close()
 	var wrong *nonsense
 	switch {
@@ -209,11 +214,11 @@ func (c *client) lost(err error, asking bool) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.w.violation("client %d of %s: no reply within %v", c.id, c.pool.name, answerWithin)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		c.w.count(c.w.errors, "closed within a reply")
-	case asking:
-		c.w.count(c.w.errors, "closed before a reply")
+		c.w.count(c.w.errors, "(closed within a reply)")
+	case !c.welcome:
+		c.w.count(c.w.errors, "(closed as one client too many)")
 	default:
-		c.w.count(c.w.errors, "closed while connecting")
+		c.w.violation("client %d of %s: closed in place of a reply: %v", c.id, c.pool.name, err)
 	}
 }
 

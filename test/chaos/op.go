@@ -41,18 +41,22 @@ type reply struct {
 // mayRead are the errors that docs/operations.md names and that may come up here. A value of true means that
 // the request was not sent.
 var mayRead = map[string]bool{
-	"Connection refused":             true,
-	"Too many open files":            true,
-	"server queue is full":           true,
-	"proxy memory limit reached":     true,
-	"max number of clients reached":  true,
-	"Connection timed out":           false,
-	"Connection reset by peer":       false,
-	"Broken pipe":                    false,
-	"unknown":                        false,
-	"server was removed":             false,
+	"Connection refused":            true,
+	"Too many open files":           true,
+	"server queue is full":          true,
+	"proxy memory limit reached":    true,
+	"max number of clients reached": true,
+	"Too many open connections":     true,
+	"Connection timed out":          false,
+	"Connection reset by peer":      false,
+	"Broken pipe":                   false,
+	"unknown":                       false,
+	"server was removed":            false,
 	"no open files left for a connection to this database: raise the limit (ulimit -n, LimitNOFILE)": true,
 }
+
+// refusals come before the proxy closes the connection.
+var refusals = map[string]bool{"max number of clients reached": true, "Too many open connections": true}
 
 // judge compares a reply with what is known. failed is the error's text if it is one that may come.
 func (o *op) judge(r reply, asked, now time.Time) (failed string, err error) {

@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"sync"
 	"syscall"
@@ -78,7 +79,7 @@ func (c *client) ask(k *key) (failed string) {
 		failed, err = c.answer(o, asked)
 	}
 	if err != nil {
-		c.lost(err, true)
+		c.lost(err)
 		return err.Error()
 	}
 	return failed
@@ -107,6 +108,16 @@ func (w *world) back(before resources) (after resources, seconds float64) {
 		since := time.Since(begin)
 		if err != nil && since > backWithin {
 			w.violation("%v after the load there are %v", backWithin, err)
+			for _, p := range []string{"api/status", "debug/pprof/heap?debug=1"} {
+				r, err := w.admin.Get("http://cashew/" + p)
+				if err != nil {
+					w.t.Log(err)
+					continue
+				}
+				b, _ := io.ReadAll(r.Body)
+				r.Body.Close()
+				w.t.Logf("%s: %s", p, b)
+			}
 		}
 		if err == nil || since > backWithin {
 			return after, since.Seconds()

@@ -180,7 +180,7 @@ func readMemcached(r *bufio.Reader, o *op) (reply, error) {
 			}
 			at++
 		default:
-			return reply{kind: '-', text: strings.TrimPrefix(line, "SERVER_ERROR ")}, nil
+			return reply{kind: '-', text: strings.TrimPrefix(strings.TrimPrefix(line, "SERVER_ERROR "), "ERROR ")}, nil
 		}
 	}
 }

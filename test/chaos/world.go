@@ -195,7 +195,7 @@ func (w *world) write(s settings) {
 		}
 	}
 	if s.spare {
-		fmt.Fprintf(&b, "spare: {listen: %s, redis: true, client_connections: 2, servers: [%s:1]}\n", w.spare, w.servers[0].addr)
+		fmt.Fprintf(&b, "spare: {listen: %s, redis: true, servers: [\"%s:1\"]}\n", w.spare, w.servers[0].addr)
 	}
 	if s.mistake {
 		fmt.Fprintf(&b, "spare: {listen: %s, redis: perhaps}\n", w.spare)
