@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -65,6 +66,11 @@ func TestChaos(t *testing.T) {
 		}
 		if err != nil {
 			t.Error(err)
+		}
+	}
+	for _, f := range append(slices.Clone(serverFaults), proxyFaults...) {
+		if r.Faults[f.name] == 0 && *length >= time.Minute {
+			t.Errorf("no time for: %s", f.name)
 		}
 	}
 	if r.Replies < 1000 || r.Additions == 0 || len(r.Errors) == 0 {

@@ -41,6 +41,9 @@ func newKey(name string, owner int, s *server) *key {
 
 // wrote notes a write that was acknowledged, or what was read: nothing else is there now.
 func (k *key) wrote(seq uint64, asked time.Time) {
+	for len(k.late) > 0 && asked.Sub(k.late[0].at) > lateFor {
+		k.late = k.late[1:]
+	}
 	k.may = append(k.may[:0], seq)
 	k.known = asked
 }
@@ -55,7 +58,7 @@ func (k *key) allows(seq uint64, now time.Time) bool {
 		return true
 	}
 	for len(k.late) > 0 && now.Sub(k.late[0].at) > lateFor {
-		// It was executed or never will be. Only the next answer tells.
+		// It was executed or never will be, and only the next answer tells which.
 		k.may = append(k.may, k.late[0].seq)
 		k.late = k.late[1:]
 	}

@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 	"sync"
 	"syscall"
@@ -108,16 +107,6 @@ func (w *world) back(before resources) (after resources, seconds float64) {
 		since := time.Since(begin)
 		if err != nil && since > backWithin {
 			w.violation("%v after the load there are %v", backWithin, err)
-			for _, p := range []string{"api/status", "debug/pprof/heap?debug=1"} {
-				r, err := w.admin.Get("http://cashew/" + p)
-				if err != nil {
-					w.t.Log(err)
-					continue
-				}
-				b, _ := io.ReadAll(r.Body)
-				r.Body.Close()
-				w.t.Logf("%s: %s", p, b)
-			}
 		}
 		if err == nil || since > backWithin {
 			return after, since.Seconds()
