@@ -1,7 +1,7 @@
 package daemon
 
 import (
-	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"time"
 )
@@ -50,7 +50,7 @@ func collect(end <-chan struct{}) {
 		}
 		now := readHeap()
 		if wantsCollection(before, now, ours) {
-			runtime.GC()
+			debug.FreeOSMemory() // what a mere collection frees Go may keep for some collections more
 			now = readHeap()
 			ours = now.collections
 		}

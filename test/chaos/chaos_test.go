@@ -36,7 +36,7 @@ func TestChaos(t *testing.T) {
 
 	w.load(clients, *length/8, nil) // warms what is kept
 	time.Sleep(rest)
-	r.Memory = resources{w.memory(), w.descriptors()}
+	r.Before = w.resources()
 	begin := time.Now()
 	w.load(clients, *length, func(ctx context.Context) {
 		var both sync.WaitGroup
@@ -47,7 +47,7 @@ func TestChaos(t *testing.T) {
 	r.Seconds = time.Since(begin).Seconds()
 	w.reload(usual, false)
 	w.sweep(clients)
-	r.MemoryAfter, r.BackSeconds = w.back(r.Memory)
+	r.After, r.BackSeconds = w.back(r.Before)
 	w.end()
 
 	r.Requests, r.Replies, r.Values, r.Bytes = w.requests.Load(), w.replies.Load(), w.values.Load(), w.bytes.Load()

@@ -19,8 +19,8 @@ type report struct {
 	Errors      map[string]int `json:"errors"`
 	Faults      map[string]int `json:"faults"`
 	Additions   int64          `json:"additions"` // acknowledged ones, to counters
-	Memory      resources      `json:"before"`
-	MemoryAfter resources      `json:"after"`
+	Before      resources      `json:"before"`
+	After       resources      `json:"after"`
 	BackSeconds float64        `json:"back_seconds"` // until memory was back
 	Violations  []string       `json:"violations"`
 }
@@ -28,13 +28,18 @@ type report struct {
 // resources are what the proxy holds.
 type resources struct {
 	Bytes       int64 `json:"bytes"`
-	Descriptors int   `json:"descriptors"`
+	Connections int   `json:"connections"` // to servers
+	Descriptors int   `json:"descriptors"` // others
 }
 
-// leak says what is left of a load, if it is more than may be: a tenth or 16 MiB of memory, and no descriptor.
-func leak(before, after resources) error {
+// leak says what is left of a load, if it is more than may be: a tenth or 16 MiB of memory, connections that the settings
+// allow, and no other descriptor.
+func leak(before, after resources, connections int) error {
 	if most := max(before.Bytes+before.Bytes/10, before.Bytes+16<<20); after.Bytes > most {
 		return fmt.Errorf("%d KiB of memory where %d are allowed, %d before", after.Bytes>>10, most>>10, before.Bytes>>10)
+	}
+	if after.Connections > connections {
+		return fmt.Errorf("%d connections to servers where %d are allowed", after.Connections, connections)
 	}
 	if after.Descriptors > before.Descriptors {
 		return fmt.Errorf("%d descriptors, %d before", after.Descriptors, before.Descriptors)
@@ -66,8 +71,8 @@ func (r *report) String() string {
 	}
 	table("errors that clients got", r.Errors)
 	table("faults", r.Faults)
-	fmt.Fprintf(&b, "memory: %d KiB before, %d KiB %.0f s after; descriptors: %d and %d\n",
-		r.Memory.Bytes>>10, r.MemoryAfter.Bytes>>10, r.BackSeconds, r.Memory.Descriptors, r.MemoryAfter.Descriptors)
+	fmt.Fprintf(&b, "memory: %d KiB before, %d KiB %.0f s after; connections to servers: %d and %d; other descriptors: %d and %d\n",
+		r.Before.Bytes>>10, r.After.Bytes>>10, r.BackSeconds, r.Before.Connections, r.After.Connections, r.Before.Descriptors, r.After.Descriptors)
 	fmt.Fprintf(&b, "violations: %d", len(r.Violations))
 	return b.String()
 }

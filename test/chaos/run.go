@@ -102,8 +102,8 @@ func (c *client) finally(n *counter) error {
 func (w *world) back(before resources) (after resources, seconds float64) {
 	begin := time.Now()
 	for {
-		after = resources{w.memory(), w.descriptors()}
-		err := leak(before, after)
+		after = w.resources()
+		err := leak(before, after, w.mostConnections())
 		since := time.Since(begin)
 		if err != nil && since > backWithin {
 			w.violation("%v after the load there are %v", backWithin, err)

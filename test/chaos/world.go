@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -265,11 +266,47 @@ func (w *world) memory() int64 {
 	return math.MaxInt64
 }
 
-// descriptors is how many files the proxy has open.
-func (w *world) descriptors() int {
+// resources looks at what the proxy holds. Connections to servers are apart from the other open files: how many
+// there are hangs on which clients have met which worker.
+func (w *world) resources() (r resources) {
 	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", w.proxy.Pid))
 	if err != nil {
-		return math.MaxInt
+		return resources{Bytes: math.MaxInt64}
 	}
-	return len(all)
+	var status struct {
+		Pools []struct {
+			Servers []struct{ Connections int }
+		}
+	}
+	answer, err := w.admin.Get("http://cashew/api/status")
+	if err != nil {
+		return resources{Bytes: math.MaxInt64}
+	}
+	defer answer.Body.Close()
+	if err := json.NewDecoder(answer.Body).Decode(&status); err != nil {
+		return resources{Bytes: math.MaxInt64}
+	}
+	for _, p := range status.Pools {
+		for _, s := range p.Servers {
+			r.Connections += s.Connections
+		}
+	}
+	r.Bytes, r.Descriptors = w.memory(), len(all)-r.Connections
+	return r
+}
+
+// mostConnections is how many connections to servers the usual settings allow: for each worker, and of Redis for two
+// databases in two protocols.
+func (w *world) mostConnections() (n int) {
+	for _, p := range w.pools {
+		lanes := 1
+		if p.redis {
+			lanes = 4
+		}
+		if p == w.pools[0] || p == w.pools[1] {
+			lanes *= usual.connections
+		}
+		n += 2 * lanes * len(p.servers)
+	}
+	return n
 }
