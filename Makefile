@@ -4,6 +4,9 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 FUZZTIME ?= 10s
 # Seeds of a longer simulation; each is a fleet with 2000 to 3000 requests, once with faults and once without.
 SEEDS ?= 800
+# How long make chaos has things go wrong, and flags of its own: make chaos DURATION=1m CHAOS='-chaos.seed 7'
+DURATION ?= 3m
+CHAOS    ?=
 # Flags of the measuring tool, for example: make bench BENCH='-quick -only 50c'
 BENCH    ?=
 # Flags of the tool that tries client libraries, for example: make compat COMPAT='-only redis-py -v'
@@ -31,7 +34,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test race sim fuzz cover lint fmt cross check bench compat package clean peers
+.PHONY: help build demo test race sim fuzz cover lint fmt cross check bench compat package clean peers chaos
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +60,11 @@ sim: ## millions of simulated requests, from SEEDS seeds with faults and as many
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz.sh $(FUZZTIME)
+
+chaos: ## a real proxy under load while servers, clients and its surroundings fail, for DURATION (3m); report in bin/chaos.json
+	@scripts/peers.sh redis-server memcached
+	@mkdir -p bin
+	go test ./test/chaos -run 'TestChaos$$' -v -count=1 -timeout 0 -chaos.for $(DURATION) -chaos.json $(CURDIR)/bin/chaos.json $(CHAOS)
 
 cover: ## what the engine rooms' tests cover, and every block that they do not; fails below 95 % (slow; not in check)
 	@scripts/cover.sh

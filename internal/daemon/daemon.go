@@ -152,6 +152,7 @@ func (r *run) main(ctx context.Context) int {
 	end := make(chan struct{})
 	defer close(end)
 	go r.reloader.watch(end)
+	go collect(end)
 	return r.serve(ctx, signals, p)
 }
 
