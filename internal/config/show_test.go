@@ -100,7 +100,7 @@ func checkShown[T any](t *testing.T, table []key[T]) {
 }
 
 // sameConfig leaves out what Show cannot give back: the spelling of an address, and where files are.
-var sameConfig = cmp.Options{cmpopts.IgnoreFields(Listen{}, "Text"), cmpopts.IgnoreFields(Config{}, "Path")}
+var sameConfig = cmp.Options{cmpopts.IgnoreFields(Listen{}, "Text"), cmpopts.IgnoreFields(Config{}, "Path"), cmpopts.IgnoreUnexported(Config{})}
 
 // checkShow proves that a Config comes back from what Show makes of it, but for passwords.
 func checkShow(t *testing.T, c *Config) {
