@@ -41,9 +41,14 @@ func (s *Session) client(spec *command.Spec, r *request) {
 		s.setReplies(r.arg(2))
 		return
 	case "client|pause":
-		reply = append(reply, s.pauseClients(r)...)
+		text, inForce := s.pauseClients(r)
+		if !inForce {
+			s.awaitPeers()
+			return
+		}
+		reply = append(reply, text...)
 	case "client|unpause":
-		s.desk.Owner.Pause(s.Pool, PauseNone, 0)
+		s.desk.Owner.Pause(s, PauseNone, 0)
 		reply = append(reply, okay...)
 	case "client|unblock":
 		reply = append(reply, s.unblock(r)...)

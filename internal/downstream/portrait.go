@@ -81,17 +81,22 @@ func askedBy(spec *command.Spec) Question {
 }
 
 // learn puts what a command wants to know on the desk. It reports false, and has stopped the session, if other workers
-// have to answer first: then the request, which was counted as answered here, is not.
+// have to answer first.
 func (s *Session) learn(q Question) bool {
 	if q == AskNothing {
 		return true
 	}
 	view, ok := s.desk.Owner.Look(s, q)
 	if !ok {
-		s.counters.Undo(stats.LocalReplies)
-		s.putOff()
+		s.awaitPeers()
 		return false
 	}
 	s.desk.view = view
 	return true
+}
+
+// awaitPeers has the request, which was counted as answered here, wait until other workers have answered.
+func (s *Session) awaitPeers() {
+	s.counters.Undo(stats.LocalReplies)
+	s.putOff()
 }

@@ -117,31 +117,31 @@ func mayWrite(spec *command.Spec) bool {
 // longestPause is what a timeout beyond it means.
 const longestPause = 100 * 365 * 24 * time.Hour
 
-// pauseClients answers CLIENT PAUSE timeout [WRITE|ALL].
-func (s *Session) pauseClients(r *request) string {
+// pauseClients answers CLIENT PAUSE timeout [WRITE|ALL]. It reports false as long as other workers do not know of the
+// pause: with +OK none of their clients' requests goes out any more.
+func (s *Session) pauseClients(r *request) (string, bool) {
 	mode := PauseAll
 	switch {
 	case len(r.args) > 4:
-		return subcommandArity(r)
+		return subcommandArity(r), true
 	case len(r.args) == 3 || bytes.EqualFold(r.arg(3), []byte("all")):
 	case bytes.EqualFold(r.arg(3), []byte("write")):
 		mode = PauseWrites
 	default:
-		return "-ERR CLIENT PAUSE mode must be WRITE or ALL\r\n"
+		return "-ERR CLIENT PAUSE mode must be WRITE or ALL\r\n", true
 	}
 	ms, ok := integer(r.arg(2))
 	switch {
 	case !ok:
-		return "-ERR timeout is not an integer or out of range\r\n"
+		return "-ERR timeout is not an integer or out of range\r\n", true
 	case ms < 0:
-		return "-ERR timeout is negative\r\n"
+		return "-ERR timeout is negative\r\n", true
 	}
 	length := longestPause
 	if ms < longestPause.Milliseconds() {
 		length = time.Duration(ms) * time.Millisecond
 	}
-	s.desk.Owner.Pause(s.Pool, mode, s.until(length))
-	return okay
+	return okay, s.desk.Owner.Pause(s, mode, s.until(length))
 }
 
 func (s *Session) until(length time.Duration) clock.Instant { return s.desk.Now.Add(length) }

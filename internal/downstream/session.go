@@ -59,9 +59,10 @@ type Owner interface {
 	Kill(p *topology.Pool, numbers []uint64)
 	// Ejections are those of the pool's servers.
 	Ejections(p *topology.Pool) []*stats.Ejections
-	// Pause has SetPause called for all clients of the pool, and GoOn for those that may go on, then or when the
-	// pause is over.
-	Pause(p *topology.Pool, mode Pause, until clock.Instant)
+	// Pause has SetPause called for all clients of the session's pool, and GoOn for those that may go on, then or when
+	// the pause is over. If it reports false, the others' clients have yet to be told, and the session is to stop until
+	// GoOn, and then to ask again.
+	Pause(s *Session, mode Pause, until clock.Instant) bool
 	// ClientEvent reports what an operator should know of.
 	ClientEvent(s *Session, e Event, reason string)
 }

@@ -3,7 +3,10 @@ package engine_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/cashew-proxy/cashew/internal/engine"
 )
 
 // These measure the engine alone, without system calls: what a request costs the proxy beyond them.
@@ -43,4 +46,36 @@ func BenchmarkMemcachedGet(b *testing.B) {
 
 func BenchmarkMemcachedGet100(b *testing.B) {
 	run(b, newMemcachedMill(b, 50, 1, multiGet(100), memcachedValues))
+}
+
+// The engines of several workers side by side, each in a goroutine of its own: what a request costs each of them. Those
+// of one ledger are the workers of a process; those with a ledger each share nothing at all, and tell what the processors
+// take from one another.
+func BenchmarkWorkers(b *testing.B) {
+	for _, c := range []struct {
+		name            string
+		engines, shared int
+	}{{"1", 1, 1}, {"2-apart", 2, 1}, {"2-together", 2, 2}} {
+		b.Run(c.name, func(b *testing.B) {
+			snap := snapshot(b, "config timeout=1s stalled=30s idle=1h slow=100ms hot=1000")
+			var mills []*mill
+			var ledger *engine.Ledger
+			for i := range c.engines {
+				if i%c.shared == 0 {
+					ledger = engine.NewLedger(snap, c.shared)
+				}
+				mills = append(mills, startAs(b, snap, ledger, i%c.shared, requestLength, 50, 16, gets(16), value32))
+			}
+			b.ResetTimer()
+			var all sync.WaitGroup
+			for _, m := range mills {
+				all.Go(func() {
+					for i := 0; i < b.N; i += m.requests * len(m.clients) {
+						m.round()
+					}
+				})
+			}
+			all.Wait()
+		})
+	}
 }

@@ -73,14 +73,20 @@ func newMemcachedMill(t testing.TB, clients, requests int, batch string, reply f
 }
 
 func start(t testing.TB, config string, length func([]byte) int, clients, requests int, batch []byte, reply func([]byte) string) *mill {
+	snap := snapshot(t, config)
+	return startAs(t, snap, engine.NewLedger(snap, 1), 0, length, clients, requests, batch, reply)
+}
+
+// startAs is start for one of the workers of a ledger.
+func startAs(t testing.TB, snap *topology.Snapshot, l *engine.Ledger, number int, length func([]byte) int, clients, requests int, batch []byte, reply func([]byte) string) *mill {
 	m := &mill{
-		t: t, snap: snapshot(t, config), now: 1 << 40, requests: requests, batch: batch, length: length, reply: reply,
+		t: t, snap: snap, now: 1 << 40, requests: requests, batch: batch, length: length, reply: reply,
 		byID: map[message.ConnID]*millServer{}, iov: make([][]byte, 0, 64), scratch: make([]byte, 64<<10),
 	}
 	for range m.snap.Pools[0].Servers {
 		m.servers = append(m.servers, &millServer{})
 	}
-	m.e = engine.New(m, m, m.snap, 1)
+	m.e = engine.NewWith(m, m, snap, 1, l, number)
 	for range clients {
 		m.clients = append(m.clients, m.e.Accept(m.now, 0, netip.AddrPort{}))
 	}

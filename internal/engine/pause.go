@@ -4,7 +4,6 @@ import (
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/stats"
-	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // pauses keep a pool's clients waiting: one that they themselves have put in force, by CLIENT PAUSE, and one that an
@@ -31,11 +30,19 @@ func (p *pauses) inForce() pause {
 	return b
 }
 
-func (o clientSide) Pause(p *topology.Pool, mode downstream.Pause, until clock.Instant) {
-	o.e.clientsPause(p.Index, mode, until)
-	if o.e.peers != nil {
-		o.e.peers.Pause(p.Name, mode, until)
+func (o clientSide) Pause(s *downstream.Session, mode downstream.Pause, until clock.Instant) bool {
+	e := o.e
+	if e.looks[s.ID] == nil {
+		e.clientsPause(s.Pool.Index, mode, until)
+		if e.peers != nil {
+			e.peers.Pause(s.Pool.Name, mode, until)
+		}
 	}
+	if mode == downstream.PauseNone {
+		return true
+	}
+	_, ok := o.Look(s, downstream.AskNothing) // they answer once they have the pause
+	return ok
 }
 
 // SetPause is what a client of another worker has said for the clients of all.
