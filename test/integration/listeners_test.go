@@ -68,23 +68,28 @@ func TestReloadJudgesListeners(t *testing.T) {
 		want    []string // the beginning of each mistake, behind the file's name
 	}{
 		{
-			"another process listens there", []string{main, socket + " 0666", fresh, taken.Addr().String()},
+			"another process listens there",
+			[]string{main, socket + " 0666", fresh, taken.Addr().String()},
 			[]string{fmt.Sprintf(":5:%d: d.listen: listen on %s: Address already in use: another process listens there", column, taken.Addr())},
 		},
 		{
-			"this process listens there", []string{"0.0.0.0:" + port(main), socket + " 0666", fresh},
+			"this process listens there",
+			[]string{"0.0.0.0:" + port(main), socket + " 0666", fresh},
 			[]string{fmt.Sprintf(":2:%d: a.listen: listen on 0.0.0.0:%s: pool a of this process listens on %s, which is in the way", column, port(main), main)},
 		},
 		{
-			"new ones are in each other's way, by a name", []string{main, socket + " 0666", "0.0.0.0:" + port(fresh), "localhost:" + port(fresh)},
+			"new ones are in each other's way, by a name",
+			[]string{main, socket + " 0666", "0.0.0.0:" + port(fresh), "localhost:" + port(fresh)},
 			[]string{fmt.Sprintf(":5:%d: d.listen: listen on localhost:%s: it overlaps 0.0.0.0:%s, where pool c is to listen", column, port(fresh), port(fresh))},
 		},
 		{
-			"new ones are in each other's way", []string{main, socket, "0.0.0.0:" + port(fresh), fresh},
+			"new ones are in each other's way",
+			[]string{main, socket, "0.0.0.0:" + port(fresh), fresh},
 			[]string{fmt.Sprintf(":5:%d: d.listen: \"%s\" and \"0.0.0.0:%s\", where the pool \"c\" listens, are in each other's way", column, fresh, port(fresh))},
 		},
 		{
-			"two mistakes", []string{main, filepath.Join(dir, "none", "s"), taken.Addr().String()},
+			"two mistakes",
+			[]string{main, filepath.Join(dir, "none", "s"), taken.Addr().String()},
 			[]string{
 				fmt.Sprintf(":3:%d: b.listen: listen on %s: No such file or directory: the directory does not exist", column, filepath.Join(dir, "none", "s")),
 				fmt.Sprintf(":4:%d: c.listen: listen on %s: Address already in use", column, taken.Addr()),
