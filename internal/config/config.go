@@ -87,6 +87,7 @@ type Pool struct {
 	ServerQueueLimit      int64
 
 	SlowLogThreshold time.Duration // 0 is none
+	BigKeyThreshold  int64         // bytes; 0 is none
 	HotKeysSample    int           // one of so many; 0 is none
 	AccessLogSample  int
 }

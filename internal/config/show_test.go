@@ -57,6 +57,7 @@ var shownAs = map[string][]string{
 	"client_output_timeout":   {"14", "14"},
 	"server_queue_limit":      {"3m", "3mb"},
 	"slowlog_threshold":       {"100", "100"},
+	"big_key_threshold":       {"4096", "4kb", "0", "0"},
 	"hotkeys_sample":          {"8", "8"},
 	"access_log_sample":       {"9", "9"},
 	"threads":                 {"auto", "auto", "007", "7"},

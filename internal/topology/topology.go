@@ -204,6 +204,7 @@ type Settings struct {
 	FailureLimit int
 
 	SlowThreshold time.Duration // requests that take longer are noted
+	BigThreshold  int64         // requests and replies of so many bytes are noted; 0 is none
 	// One of so many requests is sampled for the hot keys and for the access log; 0 is none.
 	HotKeysSample, AccessLogSample int
 
