@@ -51,9 +51,9 @@ func TestSlowLog(t *testing.T) {
 		{redis("XREAD", "COUNT", "10", "STREAMS", "g", "0"), "XREAD", "g"},
 		{redis("XREADGROUP", "GROUP", "group", strings.Repeat("c", 100), "COUNT", "10", "STREAMS", "h", "i", ">", ">"), "XREADGROUP", "h"},
 		{redis("XREAD", "STREAMS", long, "0"), "XREAD", long[:64]},
-		{redis("EVAL", "return '" + long + "'", "2", "j", "l", "m"), "EVAL", "j"},
+		{redis("EVAL", "return '"+long+"'", "2", "j", "l", "m"), "EVAL", "j"},
 		{redis("EVALSHA", strings.Repeat("0", 40), "1", "m"+long), "EVALSHA", ("m" + long)[:64]},
-		{redis("EVAL", "return '" + long + "'", "0", "arg"), "EVAL", ""},
+		{redis("EVAL", "return '"+long+"'", "0", "arg"), "EVAL", ""},
 		{redis("FCALL", "function", "1", "n"), "FCALL", "n"},
 		{redis("ZUNION", "2", "o", "p"), "ZUNION", "o"},
 		{redis("XINFO", "STREAM", "q"), "XINFO", "q"},
@@ -141,7 +141,7 @@ func TestHotKeysThatBeginAlike(t *testing.T) {
 	begin := strings.Repeat("k", 64)
 	big := "$3000\r\n" + strings.Repeat("x", 3000) + "\r\n"
 	for i := range 4 {
-		ask(0, redis("GET", begin+"1"), big)                                // all of it is kept
+		ask(0, redis("GET", begin+"1"), big)                               // all of it is kept
 		ask(0, redis("GET", begin+"1"+strings.Repeat("z", 100)), ":1\r\n") // it is not
 		ask(0, redis("SET", begin+"2", strings.Repeat("v", 3000)), "+OK\r\n")
 		if i%2 == 0 {

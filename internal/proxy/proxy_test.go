@@ -119,12 +119,7 @@ func TestStartOpensAllOrNothing(t *testing.T) {
 	}
 	defer taken.Close()
 	s := snapshot(t, []string{"127.0.0.1:1"}, []string{"127.0.0.1:1"})
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := free.Addr().String()
-	free.Close()
+	first := freeAddress(t)
 	s.Pools[0].Listen.Address, s.Pools[1].Listen.Address = first, taken.Addr().String()
 	p := New(s, slog.New(slog.DiscardHandler))
 	err = p.Start()

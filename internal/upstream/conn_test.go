@@ -71,9 +71,9 @@ func (l *log) Big(_ *Conn, r *Record) {
 	l.say("big %d: %q%q %d and %d bytes", r.Ticket.Sequence, r.Head, r.Key, r.Request, r.Reply)
 }
 func (l *log) Peek(_ *Conn, b []byte) (name, key []byte) { return b[:1], b[1:] }
-func (l *log) LacksRESP3(*Conn) bool { l.say("lacks RESP3"); return false }
-func (l *log) HungUp(*Conn) bool     { l.say("hung up"); return true }
-func (l *log) Settled(*Conn)         { l.say("settled") }
+func (l *log) LacksRESP3(*Conn) bool                     { l.say("lacks RESP3"); return false }
+func (l *log) HungUp(*Conn) bool                         { l.say("hung up"); return true }
+func (l *log) Settled(*Conn)                             { l.say("settled") }
 
 // take returns what was said since the last call.
 func (l *log) take() []string {
