@@ -89,6 +89,7 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		say(http.StatusOK, admin.HotKeys{
 			Pool: r.FormValue("pool"), Every: 1000, Samples: 10,
 			ByRequests: []admin.HeavyKey{{Key: "user:1", Weight: 5, Share: 0.5}}, ByBytes: []admin.HeavyKey{{Key: "page:1", Weight: 5, Share: 0.25, Peak: 2048}},
+			BigThreshold: 1 << 20, Big: []admin.BigKey{{Key: "page:2", Bytes: 5 << 20, Largest: 2 << 20}},
 		})
 	case path == "/api/events":
 		all := []admin.Event{

@@ -124,14 +124,24 @@ type HotKeys struct {
 	Bytes      uint64     `json:"bytes"`   // of their requests and replies
 	ByRequests []HeavyKey `json:"by_requests"`
 	ByBytes    []HeavyKey `json:"by_bytes"`
+
+	BigThreshold int64    `json:"big_threshold"` // bytes of a request or a reply that is big; 0 is none
+	Big          []BigKey `json:"big"`           // not only samples
 }
 
 // HeavyKey is a key with its part of what was sampled.
 type HeavyKey struct {
-	Key    string  `json:"key"`    // cut to 64 bytes
+	Key    string  `json:"key"`    // of a long one 64 bytes, an ellipsis, and eight digits that tell it from others
 	Weight uint64  `json:"weight"` // samples, or bytes; at most
 	Share  float64 `json:"share"`  // of all, 0 to 1
 	Peak   uint64  `json:"peak"`   // of a single request
+}
+
+// BigKey is a key with requests, or replies, that were big.
+type BigKey struct {
+	Key     string `json:"key"`
+	Bytes   uint64 `json:"bytes"`   // of all of them; older ones count less
+	Largest uint64 `json:"largest"` // of one
 }
 
 // Explanation is where a key lives: GET /api/explain?pool=…&key=….

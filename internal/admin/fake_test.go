@@ -164,6 +164,7 @@ func (f *fake) Hot(string) engine.Hot {
 	return engine.Hot{
 		Every: 1000, Requests: 200, Bytes: 40_000,
 		ByRequests: []stats.Heavy{{Key: "user:1", Weight: 120, Peak: 1}}, ByBytes: []stats.Heavy{{Key: "page:1", Weight: 30_000, Peak: 9000}},
+		BigThreshold: 1 << 20, Big: []stats.Heavy{{Key: "page:2", Weight: 5 << 20, Peak: 2 << 20}},
 	}
 }
 

@@ -267,7 +267,16 @@ func (h *handler) hot(c call) (any, error) {
 	return HotKeys{
 		Pool: pool, Every: of.Every, Samples: of.Requests, Bytes: of.Bytes,
 		ByRequests: heavyKeys(of.ByRequests, of.Requests), ByBytes: heavyKeys(of.ByBytes, of.Bytes),
+		BigThreshold: of.BigThreshold, Big: bigKeys(of.Big),
 	}, nil
+}
+
+func bigKeys(list []stats.Heavy) []BigKey {
+	all := []BigKey{}
+	for _, k := range list {
+		all = append(all, BigKey{k.Key, k.Weight, k.Peak})
+	}
+	return all
 }
 
 func heavyKeys(list []stats.Heavy, total uint64) []HeavyKey {

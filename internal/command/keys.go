@@ -80,6 +80,11 @@ func (k *KeySpec) First(args [][]byte) int {
 	if first == 0 && k.numKeys != 0 && k.numKeys < len(args) && string(args[k.numKeys]) != "0" {
 		first = k.numKeys + 1
 	}
+	if k.find == findStreams {
+		if streams, _ := scanStreams(len(args), func(i int) []byte { return args[i] }); streams > 0 {
+			first = streams + 1
+		}
+	}
 	if first >= len(args) {
 		return 0
 	}

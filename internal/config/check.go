@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // checkProtocol checks the keys that concern one protocol only, and each other.
@@ -83,18 +85,43 @@ func (l *loader) warnPool(p *Pool, given places) {
 	}
 }
 
-// checkListens finds pools that would listen on one address. Only spellings are compared, no name
-// is resolved: two names of one address are found when the second socket is opened.
-func (l *loader) checkListens(pools []*Pool, given map[*Pool]places) {
-	taken := map[string]*Pool{}
-	for _, p := range pools {
+// checkListens finds pools that would listen on one address, or be in each other's way or in that of the admin API. Only
+// what is written is compared, no name is resolved: two names of one address are found when the second socket is opened.
+func (l *loader) checkListens(c *Config, process places, given map[*Pool]places) {
+	for i, p := range c.Pools {
 		if p.Listen.Address == "" {
 			continue // its own mistake is noted already
 		}
-		if other, ok := taken[p.Listen.Address]; ok {
-			l.mistake(given[p]["listen"], p.Name+".listen", "%s is taken by the pool %q", quote(p.Listen.Text), other.Name)
-			continue
+		for _, other := range c.Pools[:i] {
+			if other.Listen.Address == p.Listen.Address {
+				l.mistake(given[p]["listen"], p.Name+".listen", "%s is taken by the pool %q", quote(p.Listen.Text), other.Name)
+				break
+			}
+			if other.Listen.Address != "" && other.endpoint().Overlaps(p.endpoint()) {
+				l.mistake(given[p]["listen"], p.Name+".listen", "%s and %s, where the pool %q listens, are in each other's way",
+					quote(p.Listen.Text), quote(other.Listen.Text), other.Name)
+				break
+			}
 		}
-		taken[p.Listen.Address] = p
+		l.checkAdminListen(c, p, process, given[p]["listen"])
 	}
+}
+
+// checkAdminListen finds a pool in the way of the admin API. If the file says nothing of that, the pool goes first.
+func (l *loader) checkAdminListen(c *Config, p *Pool, process places, at position) {
+	admin := &c.Process.Admin
+	if admin.Network == "" || !p.endpoint().Overlaps(topology.Listen{Network: admin.Network, Address: admin.Address}) {
+		return
+	}
+	if _, ok := process["admin"]; ok {
+		l.mistake(at, p.Name+".listen", "%s is taken by the admin API, %s under %q", quote(p.Listen.Text), quote(admin.Text), processName)
+		return
+	}
+	l.warn(at, p.Name+".listen", "%s is the default address of the admin API, so there is none; set admin under %q to another", quote(p.Listen.Text), processName)
+	*admin = Listen{}
+}
+
+// endpoint is where the pool listens.
+func (p *Pool) endpoint() topology.Listen {
+	return topology.Listen{Network: p.Listen.Network, Address: p.Listen.Address, ReusePort: p.ReusePort}
 }

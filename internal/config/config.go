@@ -24,6 +24,8 @@ type Config struct {
 	Path    string  // as given to Load
 	Pools   []*Pool // at least one; by length of the name, then by bytes, as twemproxy sorts them
 	Process Process
+
+	listens map[string]position // of the pools' listen, in the file
 }
 
 // Process has the settings under "cashew:".
@@ -85,6 +87,7 @@ type Pool struct {
 	ServerQueueLimit      int64
 
 	SlowLogThreshold time.Duration // 0 is none
+	BigKeyThreshold  int64         // bytes; 0 is none
 	HotKeysSample    int           // one of so many; 0 is none
 	AccessLogSample  int
 }
@@ -150,6 +153,12 @@ func Files(path string) []string {
 		l.load(text)
 	}
 	return files
+}
+
+// ListenMistake is what only the system finds wrong with where a pool listens, with its place in the file.
+func (c *Config) ListenMistake(pool, text string) Mistake {
+	at := c.listens[pool]
+	return Mistake{c.Path, at.line, at.column, pool + ".listen", text}
 }
 
 // WithMemoryLimit returns a copy of c with another memory limit, in bytes. The pools are shared.

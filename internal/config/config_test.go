@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // loadText parses text as a file without password files.
@@ -241,7 +242,7 @@ func TestLineEnds(t *testing.T) {
 			t.Errorf("with carriage returns: %v", err)
 			continue
 		}
-		if diff := cmp.Diff(unix, dos); diff != "" {
+		if diff := cmp.Diff(unix, dos, cmpopts.IgnoreUnexported(Config{})); diff != "" {
 			t.Errorf("%s with carriage returns (-without +with):\n%s", file, diff)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // What is the kind of a change.
@@ -107,7 +109,23 @@ func Diff(old, new *Config) []Change {
 			changes = append(changes, Change{What: PoolAdded, Pool: p.Name, New: p.summary(), Touches: TouchesPool})
 		}
 	}
+	for i := range changes {
+		if c := &changes[i]; c.What == PoolAdded || c.Pool != "" && c.Key == "listen" {
+			c.NeedsRestart = inTheWay(old, new.Pool(c.Pool))
+		}
+	}
 	return changes
+}
+
+// inTheWay says whether a process that goes by old has a listener because of which the pool's cannot be opened.
+func inTheWay(old *Config, p *Pool) bool {
+	for _, o := range old.Pools {
+		if o.Listen.Address != p.Listen.Address && o.endpoint().Overlaps(p.endpoint()) {
+			return true
+		}
+	}
+	admin := old.Process.Admin
+	return admin.Network != "" && p.endpoint().Overlaps(topology.Listen{Network: admin.Network, Address: admin.Address})
 }
 
 func (p *Pool) summary() string {

@@ -33,6 +33,8 @@ func TestDiff(t *testing.T) {
 		{"a default that is given", "timeout: 400", "timeout: 400\n  databases: 16", ""},
 		{"a number", "timeout: 400", "timeout: 250", "pool alpha: timeout: 400 -> 250"},
 		{"an address to listen at", "listen: 127.0.0.1:1", "listen: /s 0777", "pool alpha: listen: 127.0.0.1:1 -> /s 0777"},
+		{"an address in the way", "listen: 127.0.0.1:1", "listen: 0.0.0.0:1", "pool alpha: listen: 127.0.0.1:1 -> 0.0.0.0:1; needs a restart"},
+		{"the address of the admin API", "listen: 127.0.0.1:1", "listen: 127.0.0.1:22223", "cashew: admin: 127.0.0.1:22223 -> none; needs a restart\npool alpha: listen: 127.0.0.1:1 -> 127.0.0.1:22223; needs a restart"},
 		{"no value any more", `hash_tag: "{}"`, "", "pool alpha: hash_tag: '{}' -> none"},
 		{"a list", "[flushdb, swapdb]", "[flushall]", "pool alpha: allow_commands: flushdb, swapdb -> flushall"},
 		{"a default of another key", "timeout: 400", "timeout: 400\n  tcpkeepalive: true", "pool alpha: tcpkeepalive: false -> true\npool alpha: client_keepalive: false -> true"},

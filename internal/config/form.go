@@ -98,6 +98,25 @@ func asSize[T any, N int | int64](low, high int64, field func(*T) *N) form[T] {
 	}
 }
 
+// leastBig is the least size that can be called big: the shortest replies are forwarded without a look at each.
+const leastBig = 2 << 10
+
+// orZero allows 0 beside the values of a form.
+func orZero(f form[Pool]) form[Pool] {
+	set := f.set
+	f.set = func(p *Pool, v value) string {
+		if v.text == "0" {
+			return "" // what it is
+		}
+		if problem := set(p, v); problem != "" {
+			return problem + ", or 0"
+		}
+		return ""
+	}
+	f.schema = schema{"anyOf": []schema{{"type": "integer", "const": 0}, f.schema}}
+	return f
+}
+
 // asText has no value for "", which no file can give.
 func asText[T any](field func(*T) *string) form[T] {
 	return form[T]{

@@ -321,8 +321,14 @@ var watchKeys = []key[Pool]{
 		as: asMillis(0, maxMillis, func(p *Pool) *time.Duration { return &p.SlowLogThreshold }),
 	},
 	{
+		name: "big_key_threshold", kind: "size", fallback: "1mb", since: ofCashew, touches: TouchesRequests, allowed: "0, or 2kb to 1024gb",
+		help: "The first key of a request that has so many bytes, or whose reply has, is kept in the list of big keys, and the request or the reply is counted. " +
+			"Each part of a request that is split over several servers is looked at by itself. 0 is no list.",
+		as: orZero(asSize(leastBig, maxBuffer, func(p *Pool) *int64 { return &p.BigKeyThreshold })),
+	},
+	{
 		name: "hotkeys_sample", kind: "number", fallback: "1000", since: ofCashew, touches: TouchesRequests, allowed: anyNumber,
-		help: "One of so many requests counts for the list of hot and big keys, by its first key. 0 is none.",
+		help: "One of so many requests counts for the list of hot keys, by its first key. 0 is none.",
 		as:   asNumber(0, maxNumber, func(p *Pool) *int { return &p.HotKeysSample }),
 	},
 	{

@@ -68,7 +68,11 @@ func (l *loader) load(text []byte) *Config {
 		c.Process.Admin.Text = "" // the file has none
 	}
 	l.checkProcess(&c.Process, given)
-	l.checkListens(c.Pools, of)
+	l.checkListens(c, given, of)
+	c.listens = map[string]position{}
+	for _, p := range c.Pools {
+		c.listens[p.Name] = of[p]["listen"]
+	}
 	sortPools(c.Pools)
 	return c
 }

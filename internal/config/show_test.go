@@ -57,6 +57,7 @@ var shownAs = map[string][]string{
 	"client_output_timeout":   {"14", "14"},
 	"server_queue_limit":      {"3m", "3mb"},
 	"slowlog_threshold":       {"100", "100"},
+	"big_key_threshold":       {"4096", "4kb", "0", "0"},
 	"hotkeys_sample":          {"8", "8"},
 	"access_log_sample":       {"9", "9"},
 	"threads":                 {"auto", "auto", "007", "7"},
@@ -100,7 +101,7 @@ func checkShown[T any](t *testing.T, table []key[T]) {
 }
 
 // sameConfig leaves out what Show cannot give back: the spelling of an address, and where files are.
-var sameConfig = cmp.Options{cmpopts.IgnoreFields(Listen{}, "Text"), cmpopts.IgnoreFields(Config{}, "Path")}
+var sameConfig = cmp.Options{cmpopts.IgnoreFields(Listen{}, "Text"), cmpopts.IgnoreFields(Config{}, "Path"), cmpopts.IgnoreUnexported(Config{})}
 
 // checkShow proves that a Config comes back from what Show makes of it, but for passwords.
 func checkShow(t *testing.T, c *Config) {

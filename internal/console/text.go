@@ -81,12 +81,19 @@ func WriteHot(w io.Writer, list []admin.HotKeys) error {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		if pool.Every == 0 {
-			fmt.Fprintf(w, "pool %s: hotkeys_sample is 0, so that nothing is known\n", Name(pool.Pool))
-			continue
+		if err := writeHot(w, pool); err != nil {
+			return err
 		}
-		fmt.Fprintf(w, "pool %s: one of %d requests, %d samples of the last minutes\n", Name(pool.Pool), pool.Every, pool.Samples)
-		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	}
+	return nil
+}
+
+func writeHot(w io.Writer, pool admin.HotKeys) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if pool.Every == 0 {
+		fmt.Fprintf(t, "pool %s: hotkeys_sample is 0, so that no hot keys are known\n", Name(pool.Pool))
+	} else {
+		fmt.Fprintf(t, "pool %s: one of %d requests, %d samples of the last minutes\n", Name(pool.Pool), pool.Every, pool.Samples)
 		fmt.Fprintln(t, "requests\tkey")
 		for _, k := range pool.ByRequests {
 			fmt.Fprintf(t, "%s\t%s\n", percent(k.Share), printable(k.Key))
@@ -95,11 +102,14 @@ func WriteHot(w io.Writer, list []admin.HotKeys) error {
 		for _, k := range pool.ByBytes {
 			fmt.Fprintf(t, "%s\t%s\t%s\n", percent(k.Share), printable(k.Key), size(int64(k.Peak)))
 		}
-		if err := t.Flush(); err != nil {
-			return err
+	}
+	if pool.BigThreshold > 0 {
+		fmt.Fprintf(t, "\nbig (%s)\tkey\tlargest\n", size(pool.BigThreshold))
+		for _, k := range pool.Big {
+			fmt.Fprintf(t, "%s\t%s\t%s\n", size(int64(k.Bytes)), printable(k.Key), size(int64(k.Largest)))
 		}
 	}
-	return nil
+	return t.Flush()
 }
 
 // WriteEvents writes a line for each event.

@@ -93,6 +93,7 @@ func settings(c *config.Pool) topology.Settings {
 		ClientKeepAlive:   c.ClientKeepAlive,
 		MissOnFailure:     c.MissOnError,
 		SlowThreshold:     c.SlowLogThreshold,
+		BigThreshold:      c.BigKeyThreshold,
 		HotKeysSample:     c.HotKeysSample,
 		AccessLogSample:   c.AccessLogSample,
 		FlushAll:          slices.Contains(c.AllowCommands, "flush_all") || slices.Contains(c.AllowCommands, "flushall"),

@@ -143,6 +143,7 @@ p:
   client_output_timeout: 13
   server_queue_limit: 14kb
   slowlog_threshold: 15
+  big_key_threshold: 18kb
   hotkeys_sample: 16
   access_log_sample: 17
   allow_commands: [flushdb, swapdb, proxy]
@@ -157,7 +158,7 @@ p:
 		Timeout:  1 * time.Millisecond, ConnectTimeout: 2 * time.Millisecond, ClientIdleTimeout: 3 * time.Millisecond,
 		ClientConnections: 5, ServerConnections: 6, Preconnect: true, ClientKeepAlive: true, FailureLimit: 2,
 		Auth: "secret", User: "worker", Database: 7, Databases: 20, FirstKey: true, FlushDB: true, SwapDB: true, OwnCommand: true,
-		SlowThreshold: 15 * time.Millisecond, HotKeysSample: 16, AccessLogSample: 17,
+		SlowThreshold: 15 * time.Millisecond, BigThreshold: 18 << 10, HotKeysSample: 16, AccessLogSample: 17,
 		Limits: topology.Limits{
 			RequestBytes: 8 << 10, Arguments: 9, InlineBytes: 10 << 10, Nesting: 11,
 			ClientOutput: 12 << 10, StalledClient: 13 * time.Millisecond, ServerQueue: 14 << 10,

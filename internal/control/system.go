@@ -79,6 +79,9 @@ func (y *System) Shutdown(ctx context.Context) error {
 // errEnded is the answer to orders after the end.
 var errEnded = errors.New("the proxy is shutting down")
 
+// Check says whether Reload would find that it cannot have a listener. Nothing is changed.
+func (y *System) Check(c *config.Config) error { return y.Proxy.Check(Build(c, 0)) }
+
 // Reload puts another configuration in force, while clients are served. Pools, listeners and servers that are in
 // both keep their connections and their state; what is in neither is given the new configuration's shutdown_timeout
 // to finish. On an error, such as a port that is taken, nothing has changed.

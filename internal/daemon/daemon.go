@@ -52,6 +52,8 @@ type Proxy interface {
 	admin.System
 	// Reload puts another configuration in force; on an error nothing has changed.
 	Reload(c *config.Config) error
+	// Check is the error that Reload would have, as far as listeners are concerned. It changes nothing.
+	Check(c *config.Config) error
 }
 
 // The exit codes of Run, which are twemproxy's.
@@ -126,7 +128,7 @@ func (r *run) main(ctx context.Context) int {
 		return r.fail(err)
 	}
 	defer api.close()
-	if err := p.Start(); err != nil {
+	if err := located(cfg, p.Start()); err != nil {
 		return r.fail(err)
 	}
 	statistics.serve(p)
@@ -142,7 +144,7 @@ func (r *run) main(ctx context.Context) int {
 		}
 		defer removePidFile(r.PidFile)
 	}
-	r.reloader = &reloader{path: r.ConfigFile, load: r.loadConfig, apply: p.Reload, log: r.log, current: cfg}
+	r.reloader = &reloader{path: r.ConfigFile, load: r.loadConfig, apply: p.Reload, check: p.Check, log: r.log, current: cfg}
 	api.serve(r, p, began)
 	r.log.Info("started", "version", Version(), "pid", os.Getpid(), "config", r.ConfigFile,
 		"pools", strings.Join(cfg.PoolNames(), " "), "memory_limit", cfg.Process.MemoryLimit, "client_limit", cfg.Process.ClientLimit)

@@ -82,6 +82,14 @@ func (p *fakeProxy) Reload(c *config.Config) error {
 	return nil
 }
 
+// Check is the error that Reload would have.
+func (p *fakeProxy) Check(c *config.Config) error {
+	if strings.Contains(p.how, "refuse") {
+		return fmt.Errorf("the port is taken")
+	}
+	return nil
+}
+
 func (p *fakeProxy) Report() proxy.Report { return proxy.Report{} }
 
 // Alive is at once.

@@ -1,11 +1,14 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,6 +16,7 @@ import (
 
 	"github.com/cashew-proxy/cashew/internal/config"
 	"github.com/cashew-proxy/cashew/internal/control"
+	"github.com/cashew-proxy/cashew/internal/proxy"
 )
 
 // reloader reads the configuration again and has it obeyed. Any goroutine may use it; reloads come one after the
@@ -21,6 +25,7 @@ type reloader struct {
 	path  string                         // of the configuration
 	load  func() (*config.Config, error) // as at the start, its warnings logged
 	apply func(*config.Config) error
+	check func(*config.Config) error // what apply would say, without doing anything
 	log   *slog.Logger
 
 	turn sync.Mutex // is held by a reload
@@ -51,10 +56,12 @@ func (r *reloader) reload(why string, dry bool) (control.Differences, error) {
 	next, err := r.load()
 	var d control.Differences
 	if err == nil {
-		if d = control.Compare(current, next); dry {
-			return d, nil
+		d = control.Compare(current, next)
+		do := r.apply
+		if dry {
+			do = r.check
 		}
-		err = r.apply(next)
+		err = located(next, do(next))
 	}
 	if dry {
 		return d, err
@@ -79,6 +86,34 @@ func (r *reloader) reload(why string, dry bool) (control.Differences, error) {
 	}
 	r.log.Info("reloaded", "because", why, "changes", len(d.Changes), "needs_restart", d.NeedsRestart)
 	return d, nil
+}
+
+// located is err with the places in the file of the listeners that cannot be had.
+func located(c *config.Config, err error) error {
+	var mistakes config.Mistakes
+	for _, e := range each(err) {
+		var l *proxy.ListenError
+		if !errors.As(e, &l) {
+			return err
+		}
+		mistakes = append(mistakes, c.ListenMistake(l.Pool, l.Err.Error()))
+	}
+	if len(mistakes) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(mistakes, func(a, b config.Mistake) int { return cmp.Compare(a.Line, b.Line) })
+	return mistakes
+}
+
+// each is the errors that were joined.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // note writes down what has become of a reload.

@@ -89,6 +89,7 @@ func (memcachedDialect) full() string { return "ERROR Too many open connections\
 // away.
 func (s *Session) command(b []byte, r *memcached.Request, owned bool) (taken bool) {
 	s.count(r.Op.Class())
+	s.KeyEnd = 0
 	s.skip = r.Skip
 	if r.Op == memcached.Unknown && len(r.Tokens) > 0 && isHTTP(b[r.Tokens[0].Off:][:r.Tokens[0].Len]) {
 		s.endHTTP()
@@ -183,6 +184,8 @@ func (s *Session) forwardKey(server int, b []byte, r *memcached.Request, owned b
 	} else {
 		b = trimLeft(r.Strip(b))
 	}
+	key := r.Tokens[r.FirstKey]
+	s.KeyEnd = key.Off + key.Len // at the latest: spaces before the name may be gone
 	switch err := d.Owner.Send(s, server, t, b, owned); err {
 	case nil:
 	case message.ErrVerdict:

@@ -91,6 +91,7 @@ type Engine struct {
 	leaving   bool // some pool or server is leaving: see Reload
 	slow      slowLog
 	peeked    [][]byte // scratch of peek
+	label     []byte   // scratch of shown
 }
 
 // slot is one place in the connection table: a client, a server connection or nobody.

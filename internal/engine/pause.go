@@ -80,8 +80,10 @@ func (e *Engine) Paused(pool int) (downstream.Pause, clock.Instant) {
 	return p.mode, p.until
 }
 
-// Succeed has the engine take the place of one that has panicked: its clients are gone, the operator's pauses go on.
+// Succeed has the engine take the place of one that has panicked: its clients are gone, the operator's pauses go on, and
+// so does what was seen of slow requests and of keys.
 func (e *Engine) Succeed(before *Engine) {
+	e.slow = before.slow
 	for i := range before.slots {
 		if before.slots[i].extra {
 			e.ledger.common.extras.Add(-1)
@@ -93,6 +95,7 @@ func (e *Engine) Succeed(before *Engine) {
 		before.count(old, -old.clients)
 		if p := e.snapshot.Pool(old.pool.Name); p != nil && old.by == 0 {
 			e.setPause(p.Index, byOperator, old.pauses[byOperator])
+			e.pools[p.Index].hot = old.hot
 		}
 	}
 }

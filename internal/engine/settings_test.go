@@ -91,6 +91,8 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.FlushDB = true
 	case "slow":
 		p.SlowThreshold = duration(t, v)
+	case "big":
+		p.BigThreshold = int64(number(t, v))
 	case "hot":
 		p.HotKeysSample = number(t, v)
 	case "access":

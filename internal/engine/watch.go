@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -48,9 +49,23 @@ func (o serverSide) access(c *upstream.Conn, r *upstream.Record) Access {
 	if r.Err != nil {
 		a.Failure = r.Err.Error()
 	}
-	name, key := o.e.peek(c.Protocol(), r.Head)
-	a.Command, a.Key = string(name), string(key)
+	name, key, _ := o.e.named(c, r)
+	a.Command, a.Key = string(name), string(key[:min(len(key), keyShown)])
 	return a
+}
+
+// named is the command, the beginning of the first key and the hash of all of that.
+func (e *Engine) named(c *upstream.Conn, r *upstream.Record) (name, key []byte, hash uint32) {
+	if len(r.Name) > 0 {
+		return r.Name, r.Key, r.Hash
+	}
+	name, key = e.peek(c.Protocol(), r.Head)
+	return name, key, upstream.Hash(key)
+}
+
+// Peek implements upstream.Owner.
+func (o serverSide) Peek(c *upstream.Conn, b []byte) (name, key []byte) {
+	return o.e.peek(c.Protocol(), b)
 }
 
 // peek finds the command and its first key in the beginning of a request.
@@ -70,7 +85,7 @@ func (e *Engine) peek(p topology.Protocol, head []byte) (name, key []byte) {
 			}
 		}
 	}
-	return name, key[:min(len(key), keyShown)]
+	return name, key
 }
 
 // slowLog has the last slow requests.
@@ -98,11 +113,22 @@ func (e *Engine) Slow() (all []Access) {
 
 // hot has which of a pool's keys are asked for most, and which move the most bytes.
 type hot struct {
-	requests, bytes *stats.Top
-	since           clock.Instant // when half was forgotten last
+	requests, bytes, big *stats.Top
+	since                clock.Instant // when half was forgotten last
 }
 
-// Hot is what samples say of the keys of a pool.
+// hotOf is what is known of a pool's keys by now.
+func (e *Engine) hotOf(pool int) *hot {
+	state := &e.pools[pool]
+	if state.hot == nil {
+		state.hot = &hot{stats.NewTop(hotKeys), stats.NewTop(hotKeys), stats.NewTop(hotKeys), e.now}
+	}
+	state.hot.forget(e.now)
+	return state.hot
+}
+
+// Hot is what samples say of the keys of a pool, and which are big. Of a key that is longer than 64 bytes there are those,
+// an ellipsis, and eight digits by which it differs from others that begin alike.
 type Hot struct {
 	Every    int    // one of so many requests is sampled; 0 is none
 	Requests uint64 // samples, of which older ones count less
@@ -110,6 +136,9 @@ type Hot struct {
 	// The keys with the most of each, the first of which has most. A weight is a number of samples, or of bytes;
 	// a peak the bytes of the largest request with its reply.
 	ByRequests, ByBytes []stats.Heavy
+
+	BigThreshold int64 // bytes of a big request or reply; 0 is none
+	Big          []stats.Heavy
 }
 
 // Plus adds what another worker knows.
@@ -119,6 +148,8 @@ func (h *Hot) Plus(w *Hot) {
 	h.Bytes += w.Bytes
 	h.ByRequests = stats.Merge(hotKeys, h.ByRequests, w.ByRequests)
 	h.ByBytes = stats.Merge(hotKeys, h.ByBytes, w.ByBytes)
+	h.BigThreshold = max(h.BigThreshold, w.BigThreshold)
+	h.Big = stats.Merge(hotKeys, h.Big, w.Big)
 }
 
 // forget halves the weights for every hotFor that has passed.
@@ -130,6 +161,7 @@ func (h *hot) forget(now clock.Instant) {
 		}
 		h.requests.Halve()
 		h.bytes.Halve()
+		h.big.Halve()
 		h.since = h.since.Add(hotFor)
 	}
 }
@@ -137,11 +169,12 @@ func (h *hot) forget(now clock.Instant) {
 // Hot returns what is known of a pool's keys.
 func (e *Engine) Hot(now clock.Instant, pool int) Hot {
 	state := &e.pools[pool]
-	report := Hot{Every: state.pool.HotKeysSample}
+	report := Hot{Every: state.pool.HotKeysSample, BigThreshold: state.pool.BigThreshold}
 	if h := state.hot; h != nil {
 		h.forget(now)
 		report.Requests, report.Bytes = h.requests.Total(), h.bytes.Total()
 		report.ByRequests, report.ByBytes = h.requests.List(), h.bytes.List()
+		report.Big = h.big.List()
 	}
 	return report
 }
@@ -157,16 +190,27 @@ func (o serverSide) Sampled(c *upstream.Conn, r *upstream.Record, why upstream.S
 	if why&upstream.ForHotKeys == 0 {
 		return
 	}
-	p := o.poolOf(c)
-	_, key := o.e.peek(c.Protocol(), r.Head)
-	if len(key) == 0 {
-		return
+	if key := o.e.shown(c, r); len(key) > 0 {
+		h := o.e.hotOf(o.poolOf(c).Index)
+		h.requests.Add(key, 1)
+		h.bytes.Add(key, uint64(r.Request+r.Reply))
 	}
-	state := &o.e.pools[p.Index]
-	if state.hot == nil {
-		state.hot = &hot{stats.NewTop(hotKeys), stats.NewTop(hotKeys), o.e.now}
+}
+
+// Big implements upstream.Owner.
+func (o serverSide) Big(c *upstream.Conn, r *upstream.Record) {
+	if key := o.e.shown(c, r); len(key) > 0 {
+		o.e.hotOf(o.poolOf(c).Index).big.Add(key, uint64(r.Request+r.Reply))
 	}
-	state.hot.forget(o.e.now)
-	state.hot.requests.Add(key, 1)
-	state.hot.bytes.Add(key, uint64(r.Request+r.Reply))
+}
+
+// shown is the first key of a request, as people get to see it; it is borrowed.
+func (e *Engine) shown(c *upstream.Conn, r *upstream.Record) []byte {
+	_, key, hash := e.named(c, r)
+	// A name by itself comes with no more of a key than is shown, be it whole or not.
+	if len(key) < keyShown || len(key) == keyShown && hash == upstream.Hash(key) {
+		return key
+	}
+	e.label = fmt.Appendf(append(e.label[:0], key[:keyShown]...), "…%08x", hash)
+	return e.label
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cashew-proxy/cashew/internal/stats"
 )
 
 // one has one server, and a client that asks it.
@@ -46,6 +48,17 @@ func TestSlowLog(t *testing.T) {
 		{redis("BITOP", "AND", "e", "f"), "BITOP", "e"},
 		{redis("GET", long), "GET", long[:64]},
 		{redis("PUBLISH", "channel", "text"), "PUBLISH", ""},
+		{redis("XREAD", "COUNT", "10", "STREAMS", "g", "0"), "XREAD", "g"},
+		{redis("XREADGROUP", "GROUP", "group", strings.Repeat("c", 100), "COUNT", "10", "STREAMS", "h", "i", ">", ">"), "XREADGROUP", "h"},
+		{redis("XREAD", "STREAMS", long, "0"), "XREAD", long[:64]},
+		{redis("EVAL", "return '"+long+"'", "2", "j", "l", "m"), "EVAL", "j"},
+		{redis("EVALSHA", strings.Repeat("0", 40), "1", "m"+long), "EVALSHA", ("m" + long)[:64]},
+		{redis("EVAL", "return '"+long+"'", "0", "arg"), "EVAL", ""},
+		{redis("FCALL", "function", "1", "n"), "FCALL", "n"},
+		{redis("ZUNION", "2", "o", "p"), "ZUNION", "o"},
+		{redis("XINFO", "STREAM", "q"), "XINFO", "q"},
+		{redis("MEMORY", "USAGE", "r"), "MEMORY", "r"},
+		{redis("MGET", long, "s"), "MGET", long[:64]},
 	} {
 		ask(12*time.Millisecond, c.request, ":1\r\n")
 		got := s.e.Slow()
@@ -75,6 +88,8 @@ func TestSlowLogOfMemcached(t *testing.T) {
 		{"gat 5 c\r\n", "END\r\n", "gat", "c"},
 		{"set d 0 0 1\r\nx\r\n", "STORED\r\n", "set", "d"},
 		{"mg e v\r\n", "EN\r\n", "mg", "e"},
+		{"  get " + strings.Repeat("f", 250) + "\r\n", "END\r\n", "get", strings.Repeat("f", 64)},
+		{"get " + strings.Repeat("g", 250) + " h\r\n", "END\r\n", "get", strings.Repeat("g", 64)},
 	} {
 		ask(20*time.Millisecond, c.request, c.reply)
 		if got := s.e.Slow(); len(got) == 0 || got[0].Command != c.command || got[0].Key != c.key {
@@ -117,6 +132,59 @@ func TestHotKeys(t *testing.T) {
 	s.advance(100 * time.Hour)
 	if h := s.e.Hot(s.now, 0); h.Requests != 0 || len(h.ByRequests) != 0 {
 		t.Errorf("after days: %+v", h)
+	}
+}
+
+// Long keys that begin alike are not taken for one, however they are asked for; a short one is shown as it is.
+func TestHotKeysThatBeginAlike(t *testing.T) {
+	s, ask := one(t, "config hot=1 big=2048")
+	begin := strings.Repeat("k", 64)
+	big := "$3000\r\n" + strings.Repeat("x", 3000) + "\r\n"
+	for i := range 4 {
+		ask(0, redis("GET", begin+"1"), big)                               // all of it is kept
+		ask(0, redis("GET", begin+"1"+strings.Repeat("z", 100)), ":1\r\n") // it is not
+		ask(0, redis("SET", begin+"2", strings.Repeat("v", 3000)), "+OK\r\n")
+		if i%2 == 0 {
+			ask(0, redis("MGET", begin+"2", "other"), "*2\r\n$-1\r\n$-1\r\n")
+			ask(0, redis("EVAL", strings.Repeat(" ", 100), "1", begin+"1"), ":1\r\n")
+			ask(0, redis("GET", begin), ":1\r\n")
+		}
+	}
+	h := s.e.Hot(s.now, 0)
+	weights := map[uint64]int{}
+	for _, k := range h.ByRequests {
+		weights[k.Weight]++
+		if whole := k.Weight == 2; whole != (k.Key == begin) || !strings.HasPrefix(k.Key, begin) || !whole && len(k.Key) != 64+len("…")+8 {
+			t.Errorf("%+v", k)
+		}
+	}
+	if len(h.ByRequests) != 4 || weights[6] != 2 || weights[4] != 1 || weights[2] != 1 {
+		t.Errorf("%+v", h.ByRequests)
+	}
+	if len(h.Big) != 2 || h.BigThreshold != 2048 || h.Big[0].Peak < 3000 || h.Big[0].Weight != 4*h.Big[0].Peak || h.Big[0].Key == h.Big[1].Key {
+		t.Errorf("big: %+v", h.Big)
+	}
+	for _, k := range h.Big { // it is the same key in either list
+		if !slices.ContainsFunc(h.ByRequests, func(o stats.Heavy) bool { return o.Key == k.Key && o.Weight == 6 }) {
+			t.Errorf("%+v", k)
+		}
+	}
+}
+
+// Big keys are kept without any samples, and forgotten as the others are.
+func TestBigKeys(t *testing.T) {
+	s, ask := one(t, "config big=2048")
+	ask(0, redis("GET", "small"), "$2\r\nxx\r\n")
+	ask(0, redis("HGETALL", "hash"), "*1\r\n$3000\r\n"+strings.Repeat("x", 3000)+"\r\n")
+	ask(0, redis("SET", "value", strings.Repeat("x", 5000)), "+OK\r\n")
+	h := s.e.Hot(s.now, 0)
+	if len(h.Big) != 2 || h.Big[0].Key != "value" || h.Big[0].Peak != uint64(len(redis("SET", "value", strings.Repeat("x", 5000)))) ||
+		h.Big[1].Key != "hash" || h.Big[1].Peak != 3013 || h.Every != 0 || len(h.ByRequests) != 0 {
+		t.Errorf("%+v", h)
+	}
+	s.advance(24 * time.Hour)
+	if h := s.e.Hot(s.now, 0); len(h.Big) != 0 {
+		t.Errorf("after a day: %+v", h.Big)
 	}
 }
 

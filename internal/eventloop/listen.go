@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -32,20 +33,63 @@ type Listener struct {
 //
 // A unix socket that nobody listens on any more is replaced. Anything else in its place is an error.
 func Listen(t topology.Listen) (*Listener, error) {
-	var ln *Listener
-	var err error
-	switch t.Network {
-	case "tcp":
-		ln, err = listenTCP(t)
-	case "unix":
-		ln, err = listenUnix(t)
-	default:
-		err = fmt.Errorf("no such network: %q", t.Network)
+	ln, err := bind(t)
+	if err == nil {
+		if err = unix.Listen(ln.fd, backlog(t)); err != nil {
+			ln.Close()
+			err = sysError(err)
+		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w%s", t.Address, err, advice(err, t))
+		return nil, notListening(t, err)
 	}
 	return ln, nil
+}
+
+// Try finds out whether Listen would succeed. Nobody can connect meanwhile, and nothing is left behind.
+func Try(t topology.Listen) error {
+	if t.Network == "unix" {
+		if err := tryUnix(t.Address); err != nil {
+			return notListening(t, err)
+		}
+		return nil
+	}
+	ln, err := bind(t)
+	if err != nil {
+		return notListening(t, err)
+	}
+	ln.Close()
+	return nil
+}
+
+// Resolve returns t with an address in place of a host's name. It may block.
+func Resolve(t topology.Listen) (topology.Listen, error) {
+	if t.Network != "tcp" {
+		return t, nil
+	}
+	a, err := net.ResolveTCPAddr("tcp", t.Address)
+	if err != nil {
+		return t, notListening(t, err)
+	}
+	if a.IP != nil {
+		t.Address = a.String()
+	}
+	return t, nil
+}
+
+func notListening(t topology.Listen, err error) error {
+	return fmt.Errorf("listen on %s: %w%s", t.Address, err, advice(err, t))
+}
+
+// bind makes a socket that has the address and does not listen yet.
+func bind(t topology.Listen) (*Listener, error) {
+	switch t.Network {
+	case "tcp":
+		return resolveAndBind(t)
+	case "unix":
+		return bindUnix(t)
+	}
+	return nil, fmt.Errorf("no such network: %q", t.Network)
 }
 
 // Address is where the listener can be reached: "host:port" with the port that the kernel chose if 0
@@ -66,6 +110,32 @@ func (ln *Listener) Close() {
 			os.Remove(ln.address)
 		}
 	})
+}
+
+// Chmod gives a unix socket's file another mode, 0 the one with which it was made. Any goroutine may call it.
+func (ln *Listener) Chmod(mode uint32) error {
+	if err := ln.InPlace(); err != nil {
+		return err
+	}
+	to := fs.FileMode(mode)
+	if mode == 0 {
+		to = ln.file.Mode().Perm()
+	}
+	if err := os.Chmod(ln.address, to); err != nil {
+		return fmt.Errorf("the mode of the socket %s: %w", ln.address, sysError(err))
+	}
+	return nil
+}
+
+// InPlace is an error if a unix socket's file is not there any more. Any goroutine may call it.
+func (ln *Listener) InPlace() error {
+	if ln.file == nil {
+		return nil
+	}
+	if now, err := os.Lstat(ln.address); err != nil || !os.SameFile(now, ln.file) {
+		return fmt.Errorf("the socket %s was removed or replaced by somebody else, and nobody can connect to it: choose another path, or restart", ln.address)
+	}
+	return nil
 }
 
 // Net is the listener in package net's form, for a server that is no event loop. The socket belongs to
@@ -96,7 +166,7 @@ func advice(err error, t topology.Listen) string {
 	return ""
 }
 
-func listenTCP(t topology.Listen) (*Listener, error) {
+func resolveAndBind(t topology.Listen) (*Listener, error) {
 	a, err := net.ResolveTCPAddr("tcp", t.Address)
 	if err != nil {
 		return nil, err
@@ -144,9 +214,6 @@ func bindTCP(sa unix.Sockaddr, family int, t topology.Listen) (*Listener, error)
 		err = unix.Bind(fd, sa)
 	}
 	if err == nil {
-		err = unix.Listen(fd, backlog(t))
-	}
-	if err == nil {
 		ln.address, err = boundTo(fd)
 	}
 	if err != nil {
@@ -182,7 +249,7 @@ func backlog(t topology.Listen) int {
 	return t.Backlog
 }
 
-func listenUnix(t topology.Listen) (*Listener, error) {
+func bindUnix(t topology.Listen) (*Listener, error) {
 	if err := removeStale(t.Address); err != nil {
 		return nil, err
 	}
@@ -197,10 +264,7 @@ func listenUnix(t topology.Listen) (*Listener, error) {
 	ln := &Listener{fd: fd, network: "unix", address: t.Address}
 	ln.file, err = os.Lstat(t.Address)
 	if err == nil && t.Mode != 0 {
-		err = os.Chmod(t.Address, fs.FileMode(t.Mode)) // before listen: nobody gets in with the umask's
-	}
-	if err == nil {
-		err = unix.Listen(fd, backlog(t))
+		err = os.Chmod(t.Address, fs.FileMode(t.Mode)) // before it listens: nobody gets in with the umask's
 	}
 	if err != nil {
 		ln.Close()
@@ -209,29 +273,48 @@ func listenUnix(t topology.Listen) (*Listener, error) {
 	return ln, nil
 }
 
-// removeStale removes a unix socket that a dead process left behind. A connection is the only proof
-// that somebody listens; anything but a refusal is taken for it.
+// tryUnix is bindUnix without doing it.
+func tryUnix(path string) error {
+	if _, err := stale(path); err != nil {
+		return err
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, filepath.Dir(path), unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return sysError(err)
+	}
+	return nil
+}
+
+// removeStale removes a unix socket that a dead process left behind.
 func removeStale(path string) error {
+	if dead, err := stale(path); err != nil || !dead {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// stale says whether there is a unix socket that a dead process left behind. A connection is the only proof that
+// somebody listens; anything but a refusal is taken for it.
+func stale(path string) (bool, error) {
 	if strings.HasPrefix(path, "@") {
-		return errors.New("abstract unix sockets are not supported")
+		return false, errors.New("abstract unix sockets are not supported")
 	}
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return sysError(err)
+		return false, sysError(err)
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return errors.New("there is a file that is not a socket, and it is left alone: remove it, or choose another path")
+		return false, errors.New("there is a file that is not a socket, and it is left alone: remove it, or choose another path")
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
 		c.Close()
-		return SysError{unix.EADDRINUSE}
+		return false, SysError{unix.EADDRINUSE}
 	}
 	if !errors.Is(err, unix.ECONNREFUSED) {
-		return fmt.Errorf("there is a socket that may be in use: %w", sysError(err))
+		return false, fmt.Errorf("there is a socket that may be in use: %w", sysError(err))
 	}
-	return os.Remove(path)
+	return true, nil
 }

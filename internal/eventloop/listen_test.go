@@ -67,6 +67,113 @@ func TestListenUnixStale(t *testing.T) {
 	}
 }
 
+// What is tried is judged as Listen would, and nothing is left behind: neither a socket, nor a file that was there and is
+// gone.
+func TestTry(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	dead, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.(*net.UnixListener).SetUnlinkOnClose(false)
+	at := topology.Listen{Network: "unix", Address: path, Mode: 0o600}
+	if err := Try(at); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("while somebody listens: %v", err)
+	}
+	dead.Close()
+	before, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Try(at); err != nil {
+		t.Errorf("in place of a dead one: %v", err)
+	}
+	if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) || after.Mode() != before.Mode() {
+		t.Errorf("the dead one is touched: %v, %v", after, err)
+	}
+	at.Address = filepath.Join(dir, "t")
+	if err := Try(at); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(at.Address); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("left behind: %v", err)
+	}
+	at.Address = filepath.Join(dir, "none", "t")
+	if err := Try(at); !errors.Is(err, syscall.ENOENT) || !strings.HasSuffix(err.Error(), "the directory does not exist") {
+		t.Errorf("without a directory: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		if err := os.Chmod(dir, 0o500); err != nil {
+			t.Fatal(err)
+		}
+		at.Address = filepath.Join(dir, "t")
+		if err := Try(at); !errors.Is(err, syscall.EACCES) {
+			t.Errorf("in a directory that is not to be written to: %v", err)
+		}
+	}
+
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at = topology.Listen{Network: "tcp", Address: taken.Addr().String()}
+	if err := Try(at); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("while somebody listens: %v", err)
+	}
+	taken.Close()
+	if err := Try(at); err != nil {
+		t.Error(err)
+	}
+	ln, err := Listen(at)
+	if err != nil {
+		t.Fatalf("left behind: %v", err)
+	}
+	ln.Close()
+}
+
+// A socket that listens gets another mode, and the one that it was made with; but no other file in its place does.
+func TestChmod(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	plain, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	usual, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain.Close()
+	ln, err := Listen(topology.Listen{Network: "unix", Address: path, Mode: 0o600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	for _, c := range []struct {
+		mode uint32
+		want os.FileMode
+	}{{0o666, 0o666}, {0, usual.Mode().Perm()}, {0o620, 0o620}} {
+		if err := ln.Chmod(c.mode); err != nil {
+			t.Error(err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != c.want {
+			t.Errorf("%o: %v, %v", c.mode, info.Mode(), err)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := ln.Chmod(0o666); err == nil || !strings.Contains(err.Error(), "removed or replaced") {
+		t.Error(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
 func TestListenTCP(t *testing.T) {
 	for _, c := range []struct{ address, prefix string }{
 		{"127.0.0.1:0", "127.0.0.1:"},

@@ -39,6 +39,7 @@ type Group struct {
 type Fragment struct {
 	Server  int
 	Request []byte // a pool buffer, see Take
+	KeyEnd  int    // where in it the first key ends; 0 if there are none
 
 	keys   int
 	reply  []byte // a pool buffer with what has come of the reply

@@ -57,6 +57,9 @@ func (s *Splitter) Split(pool *bytebuf.Pool, sh command.Shape, name string, buf 
 		fr := &g.Fragments[f]
 		for _, a := range args[k*step : (k+1)*step] {
 			fr.Request = resp.AppendBulk(fr.Request, buf[a.Off:a.Off+a.Len])
+			if fr.KeyEnd == 0 {
+				fr.KeyEnd = len(fr.Request) - len("\r\n")
+			}
 		}
 	}
 	g.waiting = len(g.Fragments)

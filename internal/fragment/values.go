@@ -67,6 +67,9 @@ func (s *Splitter) SplitKeys(pool *bytebuf.Pool, prefix, buf []byte, keys []memc
 		fr := &g.Fragments[f]
 		fr.Request = append(fr.Request, ' ')
 		fr.Request = append(fr.Request, buf[keys[k].Off:keys[k].Off+keys[k].Len]...)
+		if fr.KeyEnd == 0 {
+			fr.KeyEnd = len(fr.Request)
+		}
 	}
 	for i := range g.Fragments {
 		g.Fragments[i].Request = append(g.Fragments[i].Request, "\r\n"...)

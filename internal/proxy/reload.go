@@ -22,8 +22,11 @@ type inForce struct {
 // door is a listener as long as it stays open: the pool behind it may change.
 type door struct {
 	number  int // the loop's name for it
-	listen  topology.Listen
-	address string // with the port that the system chose
+	pool    string
+	listen  topology.Listen     // as the configuration has it
+	at      topology.Listen     // the same, with an address in place of a name
+	address string              // with the port that the system chose
+	socket  *eventloop.Listener // the loop's; nil in a trial
 }
 
 // opened are listeners that no loop has yet, by the number of their doors.
@@ -35,36 +38,126 @@ func (o opened) close() {
 	}
 }
 
+// ListenError says why a pool cannot listen where it is to.
+type ListenError struct {
+	Pool string
+	Err  error
+}
+
+func (e *ListenError) Error() string { return fmt.Sprintf("pool %s: %v", e.Pool, e.Err) }
+func (e *ListenError) Unwrap() error { return e.Err }
+
 // openDoors returns a door for each pool of s: one of those that are open if it leads to the same address, else a
-// new one. On an error nothing is left open that was not.
+// new one. On an error, which is of all pools that cannot listen, nothing is left open that was not.
 func (p *Proxy) openDoors(open []door, s *topology.Snapshot) (doors []door, fresh opened, err error) {
 	fresh = opened{}
-	for _, pool := range s.Pools {
-		d := doorTo(open, pool.Listen)
-		if d == nil {
-			ln, err := eventloop.Listen(pool.Listen)
-			if err != nil {
-				fresh.close()
-				return nil, nil, fmt.Errorf("pool %s: %w", pool.Name, err)
-			}
-			p.lastDoor++
-			d = &door{number: p.lastDoor, address: ln.Address()}
-			fresh[d.number] = ln
-			p.log.Info("listening", "pool", pool.Name, "address", ln.Address(), "servers", len(pool.Servers))
+	doors, err = plan(open, s, func(pool *topology.Pool, d *door) error {
+		ln, err := eventloop.Listen(pool.Listen)
+		if err != nil {
+			return err
 		}
-		doors = append(doors, door{d.number, pool.Listen, d.address})
+		p.lastDoor++
+		d.number, d.address, d.socket = p.lastDoor, ln.Address(), ln
+		fresh[d.number] = ln
+		return nil
+	})
+	if err != nil {
+		fresh.close()
+		return nil, nil, err
+	}
+	for i, d := range doors {
+		if fresh[d.number] != nil {
+			p.log.Info("listening", "pool", d.pool, "address", d.address, "servers", len(s.Pools[i].Servers))
+		}
 	}
 	return doors, fresh, nil
 }
 
-// doorTo is the door that is open already where a pool is to listen; nil if there is none.
-func doorTo(open []door, l topology.Listen) *door {
-	for i := range open {
-		if o := open[i].listen; o.Network == l.Network && o.Address == l.Address && o.Mode == l.Mode {
-			return &open[i]
+// Check says whether Reload would find a listener that it cannot have. Nothing is changed, and nobody can connect to
+// what is tried.
+func (p *Proxy) Check(s *topology.Snapshot) error {
+	now := p.inForce.Load().doors
+	doors, err := plan(now, s, func(pool *topology.Pool, _ *door) error { return eventloop.Try(pool.Listen) })
+	if err != nil {
+		return err
+	}
+	var all []error
+	for _, c := range modeChanges(now, doors) {
+		if err := c.socket.InPlace(); err != nil {
+			all = append(all, &ListenError{c.pool, err})
 		}
 	}
-	return nil
+	return errors.Join(all...)
+}
+
+// plan finds a door for each pool of s among those that are open, and has the others made.
+func plan(open []door, s *topology.Snapshot, newDoor func(*topology.Pool, *door) error) (doors []door, err error) {
+	var all []error
+	for _, pool := range s.Pools {
+		d, err := doorFor(open, doors, pool, newDoor)
+		if err != nil {
+			all = append(all, &ListenError{pool.Name, err})
+			continue
+		}
+		doors = append(doors, d)
+	}
+	return doors, errors.Join(all...)
+}
+
+// doorFor is the door that is open already where a pool is to listen, or a new one, which may be in nobody's way: neither
+// in that of those that are open, for they are closed after it is opened, nor in that of other new ones.
+func doorFor(open, others []door, pool *topology.Pool, newDoor func(*topology.Pool, *door) error) (door, error) {
+	for _, o := range open {
+		if o.listen.Network == pool.Listen.Network && o.listen.Address == pool.Listen.Address {
+			o.pool, o.listen = pool.Name, pool.Listen
+			return o, nil
+		}
+	}
+	at, err := eventloop.Resolve(pool.Listen)
+	if err != nil {
+		return door{}, err
+	}
+	for _, o := range open {
+		if o.at.Overlaps(at) {
+			return door{}, fmt.Errorf("listen on %s: pool %s of this process listens on %s, which is in the way until the reload is over: choose another port or path, or restart",
+				pool.Listen.Address, o.pool, o.address)
+		}
+	}
+	for _, o := range others {
+		if o.at.Overlaps(at) {
+			return door{}, fmt.Errorf("listen on %s: it overlaps %s, where pool %s is to listen", pool.Listen.Address, o.listen.Address, o.pool)
+		}
+	}
+	d := door{pool: pool.Name, listen: pool.Listen, at: at, address: pool.Listen.Address}
+	return d, newDoor(pool, &d)
+}
+
+// modeChanges are the doors that stay, and whose sockets are to have another mode.
+func modeChanges(now, next []door) (changes []door) {
+	for _, d := range next {
+		for _, o := range now {
+			if o.number == d.number && o.listen.Mode != d.listen.Mode {
+				changes = append(changes, d)
+			}
+		}
+	}
+	return changes
+}
+
+// setModes gives sockets that stay the modes that they are to have. What it returns undoes it, as far as it was done.
+func setModes(now, next []door) (undo func(), err error) {
+	changes := modeChanges(now, next)
+	undo = func() {
+		for _, d := range modeChanges(next, now) {
+			_ = d.socket.Chmod(d.listen.Mode) // it had it before
+		}
+	}
+	for _, d := range changes {
+		if err := d.socket.Chmod(d.listen.Mode); err != nil {
+			return undo, &ListenError{d.pool, err}
+		}
+	}
+	return undo, nil
 }
 
 // Publish puts a snapshot in force, with the same pools and servers: at the worker's next turn.
@@ -89,10 +182,14 @@ func (p *Proxy) Reload(s *topology.Snapshot, within time.Duration) error {
 	_, most := threads(s)
 	next := &inForce{s, now.ledger.Reloaded(now.snapshot, s, most), doors}
 	added, err := p.hire(next)
+	undo := func() {}
 	if err == nil {
-		err = p.reloadAll(next, fresh, within)
+		if undo, err = setModes(now.doors, doors); err == nil {
+			err = p.reloadAll(next, fresh, within)
+		}
 	}
 	if err != nil {
+		undo()
 		fresh.close()
 		discard(added)
 		return err

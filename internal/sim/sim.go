@@ -279,7 +279,7 @@ func newSnapshot(c *Config, numbers []int, address int) *topology.Snapshot {
 			Timeout: c.Timeout, ConnectTimeout: c.ConnectTimeout, ServerConnections: c.ServerConnections,
 			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, Databases: max(c.Databases, c.Database+1), FirstKey: c.FirstKey, FailureLimit: c.FailureLimit, Limits: c.Limits,
 			// What is watched must change nothing for anybody: it is on in most fleets.
-			SlowThreshold: time.Duration(c.Seed%3) * time.Millisecond, HotKeysSample: int(c.Seed % 4), AccessLogSample: int(c.Seed % 5),
+			SlowThreshold: time.Duration(c.Seed%3) * time.Millisecond, BigThreshold: int64(c.Seed%6) << 11, HotKeysSample: int(c.Seed % 4), AccessLogSample: int(c.Seed % 5),
 		},
 	}
 	if c.Memcached {

@@ -51,6 +51,7 @@ const (
 	PerServerRequestTimeouts
 	PerServerLateReplies
 	PerServerSlowRequests
+	PerServerBig
 	PerServerDials
 	PerServerConnects
 	PerServerConnections
@@ -117,6 +118,7 @@ var Families = [families]Family{
 	PerServerRequestTimeouts: {"cashew_server_request_timeouts_total", Count, serverLabels, "Requests that were not answered in time."},
 	PerServerLateReplies:     {"cashew_server_late_replies_total", Count, serverLabels, "Replies that came after their request had been answered with a timeout."},
 	PerServerSlowRequests:    {"cashew_server_slow_requests_total", Count, serverLabels, "Requests that took longer than slowlog_threshold; those that failed by then are among them."},
+	PerServerBig:             {"cashew_server_big_total", Count, and(serverLabels, "of"), "Requests and replies that are as long as big_key_threshold, or longer."},
 	PerServerDials:           {"cashew_server_dials_total", Count, serverLabels, "Attempts to connect."},
 	PerServerConnects:        {"cashew_server_connects_total", Count, serverLabels, "Connections that became ready."},
 	PerServerConnections:     {"cashew_server_connections", Gauge, serverLabels, "Established connections."},

@@ -59,6 +59,8 @@ const (
 	ReadServerRequests
 	WriteServerRequests
 	SlowRequests
+	BigRequests
+	BigReplies
 	serverCounters
 )
 
@@ -126,6 +128,8 @@ var ServerTable = [serverCounters]Descriptor{
 	OtherServerRequests: {"other_requests", "those requests that neither only read nor are known to write", PerServerRequests, "other"},
 	ReadServerRequests:  {"read_requests", "those requests with commands that only read", PerServerRequests, "read"},
 	SlowRequests:        {"slow_requests", "requests that took longer than slowlog_threshold", PerServerSlowRequests, ""},
+	BigRequests:         {"big_requests", "requests that are as long as big_key_threshold, or longer", PerServerBig, "request"},
+	BigReplies:          {"big_replies", "replies that are as long as big_key_threshold, or longer", PerServerBig, "reply"},
 	WriteServerRequests: {"write_requests", "those requests with commands that may write", PerServerRequests, "write"},
 }
 

@@ -6,6 +6,8 @@
 package topology
 
 import (
+	"net/netip"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -94,6 +96,44 @@ type Listen struct {
 	ReusePort bool
 }
 
+// Overlaps says whether two addresses are in each other's way: one includes the other, and they do not share their
+// port. A host's name is only like itself, for nobody is asked what it means.
+func (l Listen) Overlaps(m Listen) bool {
+	if l.Network != m.Network {
+		return false
+	}
+	if l.Network == "unix" {
+		return path.Clean(l.Address) == path.Clean(m.Address)
+	}
+	host, port := splitHostPort(l.Address)
+	other, otherPort := splitHostPort(m.Address)
+	return port == otherPort && port != "0" && !(l.ReusePort && m.ReusePort) &&
+		(includes(host, other) || includes(other, host))
+}
+
+func splitHostPort(address string) (host, port string) {
+	i := strings.LastIndexByte(address, ':')
+	return strings.Trim(address[:max(i, 0)], "[]"), address[i+1:]
+}
+
+// includes says whether who listens at a host's addresses listens at another's. The one for all of IPv6 has IPv4, too.
+func includes(host, other string) bool {
+	a, err := netip.ParseAddr(host)
+	b, errOther := netip.ParseAddr(other)
+	switch {
+	case host == "" || host == other:
+		return true
+	case err != nil:
+		return false
+	case a == netip.IPv6Unspecified():
+		return true
+	case errOther != nil:
+		return false
+	}
+	a, b = a.Unmap(), b.Unmap()
+	return a == b || a == netip.IPv4Unspecified() && b.Is4()
+}
+
 // ID names the server.
 func (s *Server) ID() ServerID { return ServerID{s.Pool, s.Name} }
 
@@ -164,6 +204,7 @@ type Settings struct {
 	FailureLimit int
 
 	SlowThreshold time.Duration // requests that take longer are noted
+	BigThreshold  int64         // requests and replies of so many bytes are noted; 0 is none
 	// One of so many requests is sampled for the hot keys and for the access log; 0 is none.
 	HotKeysSample, AccessLogSample int
 

@@ -60,6 +60,10 @@ type Owner interface {
 	// borrowed, and its client may have gone.
 	Slow(c *Conn, r *Record)
 	Sampled(c *Conn, r *Record, why Sample)
+	// Big tells of a request, or of the reply to one, that is as long as the pool calls big.
+	Big(c *Conn, r *Record)
+	// Peek finds the command and the first key of a whole request.
+	Peek(c *Conn, b []byte) (name, key []byte)
 	// LacksRESP3 says that the server has refused the protocol of the connection's lane. It reports whether that was
 	// known. HungUp asks whether a server that has closed the connection at HELLO refuses the protocol by that.
 	LacksRESP3(c *Conn) (known bool)
@@ -187,8 +191,8 @@ func (c *Conn) Open(now clock.Instant) error {
 
 // Send queues a whole request. If owned, b is a pool buffer that the connection takes, whatever the
 // result; otherwise it is borrowed. An error means that the request was not queued. With ErrVerdict
-// nothing has happened, and b is still the caller's.
-func (c *Conn) Send(now clock.Instant, t message.Ticket, class stats.Class, b []byte, owned bool) error {
+// nothing has happened, and b is still the caller's. keyEnd is where in b the first key ends, 0 if that is not known.
+func (c *Conn) Send(now clock.Instant, t message.Ticket, class stats.Class, b []byte, owned bool, keyEnd int) error {
 	if c.state != ready || int64(c.out.Len()) >= c.room {
 		if err := c.mayQueue(now); err != nil {
 			if owned && err != message.ErrVerdict {
@@ -198,13 +202,16 @@ func (c *Conn) Send(now clock.Instant, t message.Ticket, class stats.Class, b []
 		}
 	}
 	number := c.fifo.head + c.fifo.n
-	if c.watch.slow != never && c.fifo.n < notes {
-		c.watch.note(number, b)
+	if c.watch.noting && c.fifo.n < notes {
+		c.note(number, b, keyEnd)
 	}
 	if number == c.watch.pick {
-		c.watch.picked(number, b)
+		c.picked(number, b, keyEnd)
 	}
 	size := len(b)
+	if int64(size) >= c.watch.big {
+		c.bigRequest(t, b)
+	}
 	c.queuedTo += uint64(size)
 	switch {
 	case !owned:
@@ -396,7 +403,7 @@ func (c *Conn) Received(now clock.Instant, b []byte) {
 			continue
 		}
 		n, done, err := c.parser.next(b)
-		c.watch.weigh(c.fifo.head, n)
+		c.watch.reply += int64(n)
 		e := c.fifo.at(0)
 		if err != nil || e.end > c.sentTo {
 			c.fail(message.ErrReply)
@@ -474,6 +481,7 @@ func (c *Conn) answer(t message.Ticket, b []byte, done bool) {
 func (c *Conn) answered() {
 	c.doneTo = c.fifo.at(0).end
 	c.measure(1)
+	c.weighed()
 	c.fifo.pop()
 	if c.expired > 0 {
 		c.expired--
@@ -487,7 +495,7 @@ func (c *Conn) receivedDirect(b []byte) {
 	c.direct = false
 	t := c.fifo.at(0).ticket
 	_, done, err := c.parser.next(b)
-	c.watch.weigh(c.fifo.head, len(b))
+	c.watch.reply += int64(len(b))
 	if err != nil {
 		c.owner.Filled(t, 0, false)
 		c.fail(message.ErrReply)

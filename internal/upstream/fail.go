@@ -292,7 +292,7 @@ const maxRefusal = 4096
 func (c *Conn) Apply(server *topology.Server, set *topology.Settings) {
 	c.Server, c.set = server, set
 	c.parser.configure(set, c.lane)
-	c.watch.configure(set.SlowThreshold, set.HotKeysSample, set.AccessLogSample, c.fifo.head+c.fifo.n)
+	c.watch.configure(set, c.fifo.head+c.fifo.n)
 	c.makeRoom()
 	if set.ConnectTimeout > 0 && (c.state == dialing || c.state == greeting) {
 		c.owner.Wake(c, c.dialed.Add(set.ConnectTimeout))

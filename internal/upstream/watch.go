@@ -1,11 +1,14 @@
 package upstream
 
 import (
+	"math"
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/hashkit"
 	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/stats"
+	"github.com/cashew-proxy/cashew/internal/topology"
 )
 
 // Record is what is known of a request once it has its reply, or has failed.
@@ -18,9 +21,17 @@ type Record struct {
 	Done    clock.Instant
 	Err     error // why there was no reply, or none in time
 
-	// Bytes of the request, and of the reply as far as it came: only of samples.
+	// Name and Key are the command and the beginning of its first key, borrowed, where Head would not reach that key's end.
+	// Hash is then the whole key's, as Hash has it.
+	Name, Key []byte
+	Hash      uint32
+
+	// Bytes of the request, and of the reply as far as it came: only of samples, and of what is big.
 	Request, Reply int64
 }
+
+// Hash tells keys apart that begin alike.
+func Hash(key []byte) uint32 { return hashkit.FNV1a_64(key) }
 
 // Waiting and Serving are the two parts of the request's time.
 func (r *Record) Waiting() time.Duration {
@@ -41,14 +52,41 @@ const (
 	ForAccessLog
 )
 
-// head is how a request begins: enough for the name of its command and 64 bytes of a key.
+const (
+	headSize = 95
+	// nameKept and keyKept are how much is kept of a command's name and of a key that are kept by themselves.
+	nameKept = 24
+	keyKept  = 64
+)
+
+// head is how a request begins. If its first key does not end there, as it is long or stands behind much else, the
+// command's name and the key are kept instead.
 type head struct {
-	n uint8
-	b [95]byte
+	n    uint8
+	name uint8 // bytes of the name at the front of b; 0: b is the request's
+	hash uint32
+	b    [headSize]byte
 }
 
-func (h *head) keep(b []byte) { h.n = uint8(copy(h.b[:], b)) }
-func (h *head) bytes() []byte { return h.b[:h.n] }
+// keep keeps how a request begins; keyEnd is where its first key ends, 0 if that is not known.
+func (c *Conn) keep(h *head, b []byte, keyEnd int) {
+	if len(b) <= headSize || uint(keyEnd-1) < headSize {
+		h.n, h.name = uint8(copy(h.b[:], b)), 0
+		return
+	}
+	name, key := c.owner.Peek(c, b)
+	h.name = uint8(copy(h.b[:nameKept], name))
+	h.n, h.hash = h.name+uint8(copy(h.b[h.name:][:keyKept], key)), Hash(key)
+}
+
+// tell has a record say what was kept.
+func (h *head) tell(r *Record) {
+	if h.name == 0 {
+		r.Head = h.b[:h.n]
+		return
+	}
+	r.Name, r.Key, r.Hash = h.b[:h.name], h.b[h.name:h.n], h.hash
+}
 
 // noted is how the request with a number begins.
 type noted struct {
@@ -59,8 +97,8 @@ type noted struct {
 // sample is a request that was picked.
 type sample struct {
 	noted
-	why            Sample
-	request, reply int64
+	why     Sample
+	request int64
 }
 
 const (
@@ -77,6 +115,9 @@ const (
 // that a request which is neither noted nor picked costs two comparisons.
 type watch struct {
 	slow    time.Duration // from which on a request is slow
+	big     int64         // bytes from which on a request or a reply is big
+	reply   int64         // bytes that have come of the reply to the first request
+	noting  bool          // something is slow, or big
 	pick    uint32        // number of the next request to be picked
 	samples []sample      // in flight, in order
 
@@ -93,11 +134,15 @@ type watch struct {
 const never = time.Duration(1<<63 - 1)
 
 // configure takes settings; number is the next request's. What is in flight stays picked.
-func (w *watch) configure(slow time.Duration, hotKeys, accessLog int, number uint32) {
-	if w.slow = slow; slow == 0 {
+func (w *watch) configure(set *topology.Settings, number uint32) {
+	if w.slow = set.SlowThreshold; w.slow == 0 {
 		w.slow = never
 	}
-	every := [2]uint32{uint32(hotKeys), uint32(accessLog)}
+	if w.big = set.BigThreshold; w.big == 0 {
+		w.big = math.MaxInt64
+	}
+	w.noting = set.SlowThreshold != 0 || set.BigThreshold != 0
+	every := [2]uint32{uint32(set.HotKeysSample), uint32(set.AccessLogSample)}
 	if w.seed != 0 && every == w.every {
 		return
 	}
@@ -133,7 +178,8 @@ func (w *watch) choose(number uint32) {
 }
 
 // picked takes the request with the number that is due.
-func (w *watch) picked(number uint32, b []byte) {
+func (c *Conn) picked(number uint32, b []byte, keyEnd int) {
+	w := &c.watch
 	s := sample{request: int64(len(b))}
 	for i, every := range w.every {
 		if every > 0 && w.next[i] == number {
@@ -146,28 +192,28 @@ func (w *watch) picked(number uint32, b []byte) {
 		return
 	}
 	s.number = number
-	s.keep(b)
+	c.keep(&s.head, b, keyEnd)
 	w.samples = append(w.samples, s)
 }
 
 // note keeps how a request begins.
-func (w *watch) note(number uint32, b []byte) {
+func (c *Conn) note(number uint32, b []byte, keyEnd int) {
+	w := &c.watch
 	if w.notes == nil {
 		w.notes = make([]noted, notes)
 	}
 	n := &w.notes[number%notes]
 	n.number = number
-	n.keep(b)
+	c.keep(&n.head, b, keyEnd)
 }
 
-// headOf is how a request begins, if that was kept.
-func (w *watch) headOf(number uint32) []byte {
+// noted has a record say how a request begins, if that was kept.
+func (w *watch) noted(number uint32, r *Record) {
 	if w.notes != nil {
 		if n := &w.notes[number%notes]; n.number == number {
-			return n.bytes()
+			n.tell(r)
 		}
 	}
-	return nil
 }
 
 // first is the number of requests at the front of the FIFO that nobody has picked, at most n.
@@ -181,11 +227,24 @@ func (w *watch) first(head, n uint32) uint32 {
 // picks says that the request at the front of the FIFO was picked.
 func (w *watch) picks(head uint32) bool { return len(w.samples) > 0 && w.samples[0].number == head }
 
-// weigh counts bytes of the reply to the first request.
-func (w *watch) weigh(head uint32, n int) {
-	if w.picks(head) {
-		w.samples[0].reply += int64(n)
+// bigRequest tells of a request that is big.
+func (c *Conn) bigRequest(t message.Ticket, b []byte) {
+	c.counters.Inc(stats.BigRequests)
+	r := Record{Ticket: t, Request: int64(len(b))}
+	r.Name, r.Key = c.owner.Peek(c, b)
+	r.Hash = Hash(r.Key)
+	c.owner.Big(c, &r)
+}
+
+// weighed is called when the reply to the first request has ended.
+func (c *Conn) weighed() {
+	if w := &c.watch; w.reply >= w.big {
+		c.counters.Inc(stats.BigReplies)
+		r := Record{Ticket: c.fifo.at(0).ticket, Reply: w.reply}
+		w.noted(c.fifo.head, &r)
+		c.owner.Big(c, &r)
 	}
+	c.watch.reply = 0
 }
 
 // tell reports what is to be told of the i-th request in the FIFO, which is over: that it was slow, that it was picked. sent
@@ -203,13 +262,16 @@ func (c *Conn) tell(i uint32, sent clock.Instant, err error) {
 			w.toldAt, w.told = c.now, 0
 		}
 		if w.told++; w.told <= slowAtOnce {
-			r.Head = w.headOf(number)
+			w.noted(number, &r)
 			c.owner.Slow(c, &r)
 		}
 	}
 	if w.picks(number) {
 		s := &w.samples[0]
-		r.Head, r.Request, r.Reply = s.bytes(), s.request, s.reply
+		s.tell(&r)
+		if r.Request = s.request; i == 0 {
+			r.Reply = w.reply
+		}
 		c.owner.Sampled(c, &r, s.why)
 		w.samples = w.samples[:copy(w.samples, w.samples[1:])]
 	}
@@ -226,6 +288,7 @@ func (c *Conn) tellUnanswered(i uint32, err error) {
 
 // tellFailed is tell for all that wait, before the connection forgets them.
 func (c *Conn) tellFailed(err error) {
+	defer func() { c.watch.reply = 0 }()
 	if c.watch.slow == never && len(c.watch.samples) == 0 {
 		return
 	}

@@ -30,7 +30,7 @@ func ask(t *testing.T, c *Conn, now clock.Instant, requests ...string) {
 	t.Helper()
 	size := 0
 	for _, r := range requests {
-		if err := c.Send(now, ticket(c.fifo.head+c.fifo.n), stats.Read, []byte(r), false); err != nil {
+		if err := c.Send(now, ticket(c.fifo.head+c.fifo.n), stats.Read, []byte(r), false, 1); err != nil {
 			t.Fatal(err)
 		}
 		size += len(r)
@@ -41,7 +41,7 @@ func ask(t *testing.T, c *Conn, now clock.Instant, requests ...string) {
 // told are the lines about slow requests and samples.
 func (l *log) told() []string {
 	return slices.DeleteFunc(l.take(), func(line string) bool {
-		return !strings.HasPrefix(line, "slow") && !strings.HasPrefix(line, "sample")
+		return !strings.HasPrefix(line, "slow") && !strings.HasPrefix(line, "big") && !strings.HasPrefix(line, "sample")
 	})
 }
 
@@ -50,6 +50,29 @@ func expect(t *testing.T, got []string, want ...string) {
 	if !slices.Equal(got, want) {
 		t.Errorf("told:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
+}
+
+// A request and a reply are big from the threshold on, whichever way the reply comes, and each is counted.
+func TestBigRequests(t *testing.T) {
+	c, l := watched(t, topology.Settings{BigThreshold: 2048})
+	value := strings.Repeat("v", 3000)
+	ask(t, c, 100*ms, "a", "b", "B"+value[:2047], "C"+value[:2046])
+	c.Received(101*ms, []byte(":1\r\n$2039\r\n"+value[:2039]+"\r\n")) // 2048 bytes
+	c.Received(101*ms, []byte("$2038\r\n"+value[:2038]+"\r\n"+"$3000\r\n"+value[:1500]))
+	expect(t, l.told(), fmt.Sprintf(`big 2: ""%q 2048 and 0 bytes`, value[:2047]), `big 1: "b""" 0 and 2048 bytes`)
+	c.Received(102*ms, []byte(value[1500:]+"\r\n"))
+	expect(t, l.told(), fmt.Sprintf(`big 3: %q"" 0 and 3009 bytes`, "C"+value[:94]))
+	// What a connection that fails has received counts for nothing that comes later.
+	ask(t, c, 103*ms, "d")
+	c.Received(104*ms, []byte("$9999\r\n"+value))
+	c.Lost(105*ms, nil)
+	if c.watch.reply != 0 {
+		t.Errorf("%d bytes are left", c.watch.reply)
+	}
+	if n, m := c.counters.Local(stats.BigRequests), c.counters.Local(stats.BigReplies); n != 1 || m != 2 {
+		t.Errorf("%d requests and %d replies are counted", n, m)
+	}
+	expect(t, l.told())
 }
 
 // A request is slow from the threshold on, be it answered, timed out or failed; and each is told once.
@@ -74,7 +97,7 @@ func TestSlowRequests(t *testing.T) {
 	expect(t, l.told(), `slow 5: "in time" waiting 0s, serving 15ms, <nil>`)
 
 	ask(t, c, 400*ms, "lost")
-	_ = c.Send(405*ms, ticket(7), stats.Write, []byte("unsent"), false)
+	_ = c.Send(405*ms, ticket(7), stats.Write, []byte("unsent"), false, 0)
 	c.Lost(420*ms, nil)
 	expect(t, l.told(),
 		`slow 6: "lost" waiting 0s, serving 20ms, unknown`,
