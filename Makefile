@@ -46,13 +46,13 @@ demo: build ## build, then run cashew in front of servers of its own
 	bin/cashew demo
 
 peers:
-	@scripts/peers.sh redis-server memcached memccapable nutcracker curl promtool groff
+	@scripts/peers.sh redis-server memcached memccapable nutcracker curl promtool groff zsh fish
 
 test: peers ## install missing peers, then run every test
 	go test -shuffle=on -timeout 5m ./...
 
 race: ## the race detector over the rooms with goroutines
-	@scripts/peers.sh cc redis-server memcached memccapable nutcracker
+	@scripts/peers.sh cc redis-server memcached memccapable nutcracker zsh fish
 	$(if $(strip $(RACE_PKGS)),CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m $(RACE_PKGS),@echo "race: no room with goroutines has tests yet")
 
 sim: ## millions of simulated requests, from SEEDS seeds with faults and as many without

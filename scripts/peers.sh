@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing of the named programs with the system's package manager: peers.sh PROGRAM…
-# Knows redis-server, redis-benchmark, memcached, memccapable, nutcracker, promtool, groff, cc, make and curl. deb:NAME is the
+# Knows redis-server, redis-benchmark, memcached, memccapable, nutcracker, promtool, groff, zsh, fish, cc, make and curl. deb:NAME is the
 # package NAME of Debian, which has no program by which one could see that it is there.
 #
 # No service is left running that was not running before: on Debian a temporary policy-rc.d forbids
@@ -33,6 +33,7 @@ candidates() {
 	*:curl) echo curl ;;
 	apt-get:groff) echo groff-base ;;
 	*:groff) echo groff ;;
+	*:zsh | *:fish) echo "$1" ;;
 	esac
 }
 

@@ -423,28 +423,3 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 }
-
-// TestBash: the script works in a shell.
-func TestBash(t *testing.T) {
-	_, address := startFake(t, "")
-	for _, c := range []struct{ words, want string }{
-		{"rel", "reload"},
-		{"eject al", "alpha"},
-		{"eject alpha /run/", "/run/two:"},
-		{"completion f", "fish"},
-	} {
-		line := "cashew " + c.words
-		script := fmt.Sprintf(`source <(%[1]s completion bash)
-			cashew() { %[1]s "$@"; }
-			COMP_LINE=%[2]q COMP_POINT=%[3]d COMP_WORDS=(%[2]s) COMP_CWORD=%[4]d COMP_TYPE=9
-			compopt() { :; }
-			_get_comp_words_by_ref() { cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD; }
-			__start_cashew 2>&1; printf '%%s\n' "${COMPREPLY[@]}"`, binary, line, len(line), strings.Count(line, " "))
-		cmd := exec.Command("bash", "--norc", "-c", script)
-		cmd.Env = append(os.Environ(), adminVariable+"="+address)
-		out, err := cmd.CombinedOutput()
-		if first, _, _ := strings.Cut(strings.TrimSpace(string(out)), " "); err != nil || first != c.want {
-			t.Errorf("%s: %v, %q, want %q", line, err, out, c.want)
-		}
-	}
-}

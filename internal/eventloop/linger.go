@@ -3,6 +3,8 @@ package eventloop
 import (
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/cashew-proxy/cashew/internal/clock"
 	"github.com/cashew-proxy/cashew/internal/message"
 )
@@ -48,7 +50,7 @@ func (l *Loop) Lingering() int { return len(l.lingerers) }
 func (l *Loop) tendLingering() {
 	left := l.lingerers[:0]
 	for _, s := range l.lingerers {
-		if unsent(s.fd) > 0 && l.now < s.until {
+		if unsent(s.fd) > 0 && !broken(s.fd) && l.now < s.until {
 			left = append(left, s)
 			continue
 		}
@@ -59,6 +61,12 @@ func (l *Loop) tendLingering() {
 		l.lingerAt = l.now.Add(lingerEvery)
 	}
 	l.unsettled = true // somebody may wait for the last one
+}
+
+// broken says whether the peer has reset the connection: what was not sent then never will be, and goes on being counted.
+func broken(fd int) bool {
+	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	return err != nil || code != 0
 }
 
 // closeLingering closes all.

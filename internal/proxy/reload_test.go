@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -152,5 +153,11 @@ func TestReloadWhenTheLastClientGoes(t *testing.T) {
 		if all, err := p.Clients("pool1", 10); err != nil || len(all) > 1 {
 			t.Errorf("%+v, %v", all, err)
 		}
+		// Nothing is left of those who went without their replies.
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		if err := p.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		cancel()
 	}
 }
