@@ -140,9 +140,9 @@ func is(name string, k kind) bool {
 	return ok && rooms[i].kind == k
 }
 
-// forTests says whether the file is only ever part of a test.
+// forTests says whether the file is only ever part of a test. What is below test never reaches the binary.
 func (s *source) forTests() bool {
-	return s.test || is(s.room, simRoom) || is(s.room, fakeRoom)
+	return s.test || is(s.room, simRoom) || is(s.room, fakeRoom) || strings.HasPrefix(s.path, "test/")
 }
 
 // uses calls found for every mention of a name of the package importPath: pkg.Name.
