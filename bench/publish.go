@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -65,8 +66,8 @@ func (rep *report) publish(dir string) error {
 // publishable says why a run with these options could not be published: a page shows all rows or none,
 // and what was measured in one run only.
 func (o *options) publishable(dir string) error {
-	if o.quick || o.rounds < 3 || o.only.String() != "" || len(o.targets) != len(targetNames) {
-		return errors.New("-publish needs a whole run: without -quick, -only and -targets, and at least three rounds")
+	if o.quick || o.rounds < 3 || o.only.String() != "" || o.group != groups[0] || !slices.Equal(o.targets, targetNames) {
+		return errors.New("-publish needs a whole run: without -quick, -only, -group, -targets and other proxies, and at least three rounds")
 	}
 	for _, p := range published {
 		page, err := os.ReadFile(filepath.Join(dir, p.page))
