@@ -42,8 +42,13 @@ func (m marks) replace(page, text []byte) ([]byte, error) {
 	return bytes.Join([][]byte{head, begin, text, end, tail}, nil), nil
 }
 
-// publish writes the figures into the pages of the repository at dir.
+// publish writes the figures into the pages of the repository at dir, and draws the picture.
 func (rep *report) publish(dir string) error {
+	var svg bytes.Buffer
+	rep.picture(&svg)
+	if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(picturePath)), svg.Bytes(), 0o644); err != nil {
+		return err
+	}
 	for _, p := range published {
 		name := filepath.Join(dir, p.page)
 		page, err := os.ReadFile(name)

@@ -57,6 +57,9 @@ func TestPublishing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if svg, err := os.ReadFile(filepath.Join(dir, picturePath)); err != nil || !bytes.HasPrefix(svg, []byte("<svg ")) {
+		t.Errorf("the picture: %.20q, %v", svg, err)
+	}
 	for _, p := range published[:2] {
 		after, err := os.ReadFile(filepath.Join(dir, p.page))
 		if err != nil {
