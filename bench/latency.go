@@ -149,10 +149,13 @@ func (rep *report) latencies(w io.Writer) {
 	fmt.Fprintln(w, "| target | requests/s | p50 | p99 | p99.9 | longest | worst | proxy CPU µs | sent late |")
 	fmt.Fprintln(w, "|---|--:|--:|--:|--:|--:|--:|--:|--:|")
 	for _, t := range rep.Targets {
-		worst := 0.0
+		worst, proxy := 0.0, "–"
+		if t != direct {
+			proxy = fmt.Sprintf("%.3g", r.median(t, proxyCPU.of))
+		}
 		longest := r.median(t, func(s sample) float64 { worst = max(worst, s.Max); return s.Max })
-		fmt.Fprintf(w, "| %s | %.0f | %.3f | %.3f | %.3f | %.2f | %.2f | %.3g | %.3f |\n", t, r.median(t, throughput.of),
+		fmt.Fprintf(w, "| %s | %.0f | %.3f | %.3f | %.3f | %.2f | %.2f | %s | %.3f |\n", t, r.median(t, throughput.of),
 			r.median(t, p50.of), r.median(t, p99.of), r.median(t, p999.of), longest, worst,
-			r.median(t, proxyCPU.of), r.median(t, func(s sample) float64 { return s.Late99 }))
+			proxy, r.median(t, func(s sample) float64 { return s.Late99 }))
 	}
 }
