@@ -89,8 +89,12 @@ func TestWorkersOfCashew(t *testing.T) {
 		}
 	}
 	r := result{Samples: []sample{
-		{Target: "cashew-1", Throughput: 10}, {Target: "cashew-2", Throughput: 20}, {Target: cashew, Throughput: 30},
-		{Target: "cashew-1", Throughput: 40, Round: 1}, {Target: "cashew-2", Throughput: 20, Round: 1}, {Target: cashew, Throughput: 40, Round: 1},
+		{Target: "cashew-1", Throughput: 10},
+		{Target: "cashew-2", Throughput: 20},
+		{Target: cashew, Throughput: 30},
+		{Target: "cashew-1", Throughput: 40, Round: 1},
+		{Target: "cashew-2", Throughput: 20, Round: 1},
+		{Target: cashew, Throughput: 40, Round: 1},
 	}}
 	if v, ok := r.ratio(throughput, cashew, bestFixed); !ok || v != 1.25 {
 		t.Errorf("have %v, %v; want the median of 1.5 and 1", v, ok)

@@ -32,7 +32,7 @@ text { font: 12px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f
 .grid { stroke: #d1d9e0; stroke-width: 1 }
 .band { fill: #f6f8fa }
 .line { stroke: #818b98; stroke-width: 2 }
-.nutcracker { fill: #ffffff; stroke: #9a6700; stroke-width: 2.5 }
+.nutcracker { fill: none; stroke: #9a6700; stroke-width: 2.5 }
 .cashew { fill: #0969da }
 @media (prefers-color-scheme: dark) {
 text { fill: #f0f6fc }
@@ -41,7 +41,7 @@ text { fill: #f0f6fc }
 .grid { stroke: #3d444d }
 .band { fill: #151b23 }
 .line { stroke: #656c76 }
-.nutcracker { fill: #0d1117; stroke: #d29922 }
+.nutcracker { fill: none; stroke: #d29922 }
 .cashew { fill: #4493f8 }
 }
 </style>
@@ -95,8 +95,8 @@ func (rep *report) pictured() (rows []result) {
 }
 
 func legend(w io.Writer) {
-	fmt.Fprintf(w, "<circle class=\"nutcracker\" cx=\"18\" cy=\"26\" r=\"4.5\"/><text x=\"30\" y=\"30\">nutcracker</text>\n")
-	fmt.Fprintf(w, "<circle class=\"cashew\" cx=\"18\" cy=\"48\" r=\"5.5\"/><text x=\"30\" y=\"52\">cashew</text>\n")
+	fmt.Fprintf(w, "<circle class=\"nutcracker\" cx=\"18\" cy=\"26\" r=\"6.5\"/><text x=\"30\" y=\"30\">nutcracker</text>\n")
+	fmt.Fprintf(w, "<circle class=\"cashew\" cx=\"18\" cy=\"48\" r=\"4\"/><text x=\"30\" y=\"52\">cashew</text>\n")
 }
 
 // draw draws a panel: its scale, and the two dots of each row.
@@ -113,7 +113,7 @@ func (p panel) draw(w io.Writer, rows []result) {
 		y := headHeight + i*rowHeight + rowHeight/2
 		theirs, ours := p.at(r.median(nutcracker, p.metric.of)), p.at(r.median(cashew, p.metric.of))
 		fmt.Fprintf(w, "<line class=\"line\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>", theirs, y, ours, y)
-		fmt.Fprintf(w, "<circle class=\"nutcracker\" cx=\"%.1f\" cy=\"%d\" r=\"4.5\"/><circle class=\"cashew\" cx=\"%.1f\" cy=\"%d\" r=\"5.5\"/>\n", theirs, y, ours, y)
+		fmt.Fprintf(w, "<circle class=\"nutcracker\" cx=\"%.1f\" cy=\"%d\" r=\"6.5\"/><circle class=\"cashew\" cx=\"%.1f\" cy=\"%d\" r=\"4\"/>\n", theirs, y, ours, y)
 	}
 }
 
