@@ -37,7 +37,7 @@ func TestPicture(t *testing.T) {
 			t.Errorf("%s has %d dots, want two for each of %d rows and the legend's", name, n, rows)
 		}
 	}
-	if strings.Contains(b.String(), "none") || strings.Contains(b.String(), "NaN") || strings.Contains(b.String(), "Inf") {
+	if strings.Contains(b.String(), "&lt;none") || strings.Contains(b.String(), "NaN") || strings.Contains(b.String(), "Inf") {
 		t.Errorf("nothing that was not measured is drawn:\n%s", b.String())
 	}
 }
