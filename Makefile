@@ -9,6 +9,10 @@ DURATION ?= 3m
 CHAOS    ?=
 # Flags of the measuring tool, for example: make bench BENCH='-quick -only 50c'
 BENCH    ?=
+# Binaries of other proxies that make bench-peers measures too, those of them that are given.
+PREDIXY  ?=
+CODIS    ?=
+OVERLORD ?=
 # Flags of the tool that tries client libraries, for example: make compat COMPAT='-only redis-py -v'
 COMPAT   ?=
 
@@ -34,10 +38,10 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test race sim fuzz cover lint fmt cross check bench compat package clean peers chaos
+.PHONY: help build demo test race sim fuzz cover lint fmt cross check bench bench-build bench-latency bench-peers compat package clean peers chaos
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## bin/cashew: static, with its version
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/cashew ./cmd/cashew
@@ -92,10 +96,19 @@ cross: ## compile for every supported system
 
 check: lint cross test race sim fuzz ## everything above that judges; under 15 minutes on two cores
 
-bench: build ## measure against nutcracker and no proxy (BENCH='-quick …')
+bench-build: build
 	@scripts/peers.sh redis-server redis-benchmark memcached nutcracker
 	go build -o bin/cashew-bench ./bench
+
+bench: bench-build ## measure against nutcracker and no proxy (BENCH='-quick …', BENCH='-group many|large|workers')
 	bin/cashew-bench -cashew bin/cashew -out bench/results $(BENCH)
+
+bench-latency: bench-build ## latencies in an open loop, at half of nutcracker's saturation (BENCH='-rounds 5 -seconds 60')
+	bin/cashew-bench latency -cashew bin/cashew -out bench/results $(BENCH)
+
+bench-peers: bench-build ## the same table with other proxies (PREDIXY=path CODIS=path OVERLORD=path)
+	bin/cashew-bench -cashew bin/cashew -out bench/results -group peers \
+		-predixy '$(PREDIXY)' -codis '$(CODIS)' -overlord '$(OVERLORD)' $(BENCH)
 
 compat: build ## try the client libraries that can be had, write docs/clients.md (slow; not in check)
 	go build -o bin/cashew-compat ./test/compat

@@ -83,7 +83,7 @@ func TestFlags(t *testing.T) {
 	if err != nil || o.rounds != 1 || len(o.targets) != 2 || o.only.MatchString("get-50c-P16") {
 		t.Errorf("have %+v, %v", o, err)
 	}
-	for _, bad := range []string{"-targets=redis", "-only=(", "-rounds=0", "extra"} {
+	for _, bad := range []string{"-targets=redis", "-targets=cashew-x", "-group=none", "-group=peers", "-predixy=/no/such/predixy", "-only=(", "-rounds=0", "extra"} {
 		if _, err := parseFlags([]string{bad}); err == nil {
 			t.Errorf("%s is accepted", bad)
 		}

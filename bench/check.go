@@ -55,7 +55,7 @@ func check(ctx context.Context, o *options, dir string, stdout io.Writer) error 
 	if err != nil {
 		return err
 	}
-	t := target{name: known, speaks: redis, port: s.port, drive: redisBenchmark, servers: []*process{s}}
+	t := target{name: known, speaks: redis, port: s.port, drive: redisBenchmark, behind: 2, servers: []*process{s}}
 	other := t
 	other.name, other.drive = own, ownGenerator
 	f.targets = []*target{&t, &other}
@@ -66,11 +66,11 @@ func check(ctx context.Context, o *options, dir string, stdout io.Writer) error 
 	}
 	rep := report{Quick: o.quick, Rounds: o.rounds, Targets: []string{known, own}}
 	for _, w := range selected {
-		samples, err := measure(ctx, o, f, w)
+		r, err := measure(ctx, o, f, w)
 		if err != nil {
 			return err
 		}
-		rep.Results = append(rep.Results, result{Workload: w, Samples: samples})
+		rep.Results = append(rep.Results, r)
 	}
 	rep.comparison(stdout)
 	return nil

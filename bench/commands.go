@@ -26,6 +26,8 @@ func loadCommand(args []string, stdout io.Writer) error {
 	fs.IntVar(&p.Clients, "clients", 50, "connections")
 	fs.IntVar(&p.Pipeline, "pipeline", 1, "requests that a client sends at once; it waits for all replies")
 	fs.IntVar(&p.Requests, "requests", 100_000, "requests of all clients together")
+	fs.Float64Var(&p.Rate, "rate", 0, "requests a second whether there are replies or not, instead of -pipeline and -requests")
+	fs.Float64Var(&p.For, "for", 10, "seconds for which a -rate goes on")
 	fs.StringVar(&p.space.prefix, "prefix", small.prefix, "what keys begin with; twelve digits follow")
 	fs.IntVar(&p.space.keys, "range", small.keys, "how many different keys there are")
 	fs.IntVar(&p.space.valueSize, "size", small.valueSize, "bytes of a value")

@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -16,6 +13,7 @@ import (
 type target struct {
 	name    string
 	speaks  string // redis or memcached
+	behind  int    // how many servers are behind the proxies; direct is one for each of them
 	port    int
 	drive   driver
 	proxy   *process // nil for direct
@@ -55,11 +53,12 @@ type fleet struct {
 	cashew    string // path, once it is known
 }
 
-// pool is what the proxies of one protocol share.
+// pool is what the proxies of one protocol share that place keys alike.
 type pool struct {
 	speaks string
+	owner  string // a peer that places keys in a way of its own; "" is for nutcracker and cashew
 	shards []*process
-	config string   // without the port to listen on
+	config string   // of nutcracker and cashew, without the port to listen on
 	spread []string // how the keys are spread over the servers
 }
 
@@ -73,11 +72,20 @@ func (f *fleet) stop() {
 // of returns the targets that a workload is for.
 func (f *fleet) of(w workload) (targets []*target) {
 	for _, t := range f.targets {
-		if t.speaks == w.Protocol && (t.name != floor || w.floor) {
+		if t.speaks == w.Protocol && t.behind == w.Servers && measures(t.name, w) {
 			targets = append(targets, t)
 		}
 	}
 	return targets
+}
+
+// measures says whether a target is measured with a workload.
+func measures(name string, w workload) bool {
+	if name == floor {
+		return w.floor
+	}
+	p := peerNamed(name)
+	return p == nil || p.speaks(w.Protocol) && !w.RESP3
 }
 
 // startFleet starts the servers and the targets of o that the workloads need. The fleet must be stopped
@@ -85,14 +93,12 @@ func (f *fleet) of(w workload) (targets []*target) {
 func startFleet(ctx context.Context, o *options, selected []workload, dir string) (*fleet, error) {
 	f := &fleet{dir: dir}
 	for _, protocol := range []string{redis, memcached} {
-		if !slices.ContainsFunc(selected, func(w workload) bool { return w.Protocol == protocol }) {
-			continue
-		}
 		for _, name := range o.targets {
-			if name == floor && !slices.ContainsFunc(selected, func(w workload) bool { return w.Protocol == protocol && w.floor }) {
+			i := slices.IndexFunc(selected, func(w workload) bool { return w.Protocol == protocol && measures(name, w) })
+			if i < 0 {
 				continue
 			}
-			t, err := f.start(ctx, o, name, protocol)
+			t, err := f.start(ctx, o, name, protocol, selected[i].Servers)
 			if err != nil {
 				return f, err
 			}
@@ -103,8 +109,8 @@ func startFleet(ctx context.Context, o *options, selected []workload, dir string
 }
 
 // start starts a target, and the servers that it needs if they do not run yet.
-func (f *fleet) start(ctx context.Context, o *options, name, protocol string) (*target, error) {
-	t := &target{name: name, speaks: protocol, drive: redisBenchmark}
+func (f *fleet) start(ctx context.Context, o *options, name, protocol string, servers int) (*target, error) {
+	t := &target{name: name, speaks: protocol, behind: servers, drive: redisBenchmark}
 	if protocol == memcached {
 		t.drive = ownGenerator
 	}
@@ -122,7 +128,7 @@ func (f *fleet) start(ctx context.Context, o *options, name, protocol string) (*
 		}
 		t.port, t.proxy = p.port, p
 	default:
-		pool, err := f.pool(ctx, protocol)
+		pool, err := f.pool(ctx, protocol, placementOf(name), servers)
 		if err != nil {
 			return nil, err
 		}
@@ -135,16 +141,24 @@ func (f *fleet) start(ctx context.Context, o *options, name, protocol string) (*
 	return t, nil
 }
 
-// pool returns the servers behind the proxies of a protocol.
-func (f *fleet) pool(ctx context.Context, protocol string) (*pool, error) {
+// placementOf returns whose pool a proxy is in front of.
+func placementOf(name string) (owner string) {
+	if peerNamed(name) != nil {
+		return name
+	}
+	return ""
+}
+
+// pool returns the servers behind the proxies of a protocol that place keys alike.
+func (f *fleet) pool(ctx context.Context, protocol, owner string, servers int) (*pool, error) {
 	for _, p := range f.pools {
-		if p.speaks == protocol {
+		if p.speaks == protocol && p.owner == owner {
 			return p, nil
 		}
 	}
-	p := &pool{speaks: protocol}
-	for i := range 2 {
-		s, err := f.server(ctx, protocol, protocol+"-"+strconv.Itoa(i))
+	p := &pool{speaks: protocol, owner: owner}
+	for i := range servers {
+		s, err := f.server(ctx, protocol, protocol+owner+"-"+strconv.Itoa(i))
 		if err != nil {
 			return nil, err
 		}
@@ -196,143 +210,4 @@ func (f *fleet) startFloor(ctx context.Context) (*process, error) {
 		return nil, err
 	}
 	return p, start(ctx, p, "floor", "-port", strconv.Itoa(p.port))
-}
-
-// startProxy starts nutcracker or cashew: the same command line but for nutcracker's verbosity. At
-// its default level nutcracker asks the kernel for the peer's name on every request, for a log line
-// that it then does not write; -v 4 is its best.
-func (f *fleet) startProxy(ctx context.Context, o *options, name string, pool *pool) (*process, error) {
-	path := o.nutcracker
-	if name == cashew {
-		var err error
-		if path, err = f.cashewPath(ctx, o); err != nil {
-			return nil, err
-		}
-	}
-	path, err := filepath.Abs(lookup(path))
-	if err != nil {
-		return nil, err
-	}
-	p, err := f.newProcess(name+"-"+pool.speaks, path, pool.speaks)
-	if err != nil {
-		return nil, err
-	}
-	stats, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(f.dir, p.name+".yml")
-	text := fmt.Sprintf("bench:\n  listen: 127.0.0.1:%d\n%s", p.port, pool.config)
-	if name == cashew {
-		text += "cashew: {admin: none}\n" // its default port may be somebody's
-	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	args := []string{"-c", file, "-o", p.logs, "-s", strconv.Itoa(stats), "-a", "127.0.0.1"}
-	if name == nutcracker {
-		args = append(args, "-v", "4")
-	}
-	return p, start(ctx, p, args...)
-}
-
-// lookup finds a program in PATH; what is not there is taken as a path and fails when it is started.
-func lookup(program string) string {
-	if path, err := exec.LookPath(program); err == nil {
-		return path
-	}
-	return program
-}
-
-// configuration returns the pool's settings. The servers have names, so that the ring, and with it
-// the share of the keys that each server gets, does not depend on the ports.
-func configuration(protocol string, shards []*process) string {
-	var b strings.Builder
-	b.WriteString("  hash: fnv1a_64\n  distribution: ketama\n")
-	fmt.Fprintf(&b, "  redis: %t\n", protocol == redis)
-	b.WriteString("  preconnect: true\n  backlog: 1024\n  servers:\n")
-	for i, s := range shards {
-		fmt.Fprintf(&b, "    - 127.0.0.1:%d:1 shard%d\n", s.port, i)
-	}
-	return b.String()
-}
-
-// cashewPath returns the cashew to measure, built from this tree if none was given.
-func (f *fleet) cashewPath(ctx context.Context, o *options) (string, error) {
-	if o.cashew != "" {
-		return o.cashew, nil
-	}
-	if f.cashew != "" {
-		return f.cashew, nil
-	}
-	dir, err := root()
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(f.dir, "cashew")
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", path, "./cmd/cashew")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building cashew: %w\n%s", err, out)
-	}
-	f.cashew = path
-	return path, nil
-}
-
-// preload sets the keys that the workloads need: once directly, and once through the first proxy,
-// whose ring the other proxy shares. A key that the other looks for elsewhere fails the run.
-func (f *fleet) preload(selected []workload) error {
-	for _, protocol := range []string{redis, memcached} {
-		spaces := map[keyspace]bool{}
-		total := 0
-		for _, w := range selected {
-			if w.Protocol == protocol && !spaces[w.keys] {
-				spaces[w.keys] = true
-				total += w.keys.keys
-			}
-		}
-		proxied := false
-		for _, t := range f.targets {
-			if t.speaks != protocol || len(t.servers) == 0 || t.proxy != nil && proxied {
-				continue
-			}
-			proxied = proxied || t.proxy != nil
-			for k := range spaces {
-				if err := fill(t.port, protocol, k); err != nil {
-					return fmt.Errorf("loading keys through %s: %w%s", t.name, err, t.log())
-				}
-			}
-			have, err := t.spread(total)
-			if err != nil {
-				return err
-			}
-			for _, p := range f.pools {
-				if p.speaks == protocol && t.proxy != nil {
-					p.spread = have
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// spread returns how many keys each server of the target has; all of them together are to have total.
-func (t *target) spread(total int) (have []string, err error) {
-	sum := 0
-	for _, s := range t.servers {
-		n, err := keysOf(s.port, t.speaks)
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			return nil, fmt.Errorf("%s got no key at all through %s", s.name, t.name)
-		}
-		have = append(have, strconv.Itoa(n))
-		sum += n
-	}
-	if sum != total {
-		return nil, fmt.Errorf("%d keys were loaded through %s, %d are there", total, t.name, sum)
-	}
-	return have, nil
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // plan is a load: clients in a closed loop, each of which sends a pipeline of requests for random keys
-// and, when all are answered, the next.
+// and, when all are answered, the next; or in an open one, see runOpen.
 type plan struct {
 	Port     int
 	Protocol string // redis or memcached
@@ -17,6 +17,10 @@ type plan struct {
 	Clients  int
 	Pipeline int
 	Requests int // of all clients together
+
+	// With a rate the loop is open: requests are sent at that many a second, answered or not, for so many
+	// seconds. Pipeline and Requests have no meaning then.
+	Rate, For float64
 
 	space   keyspace
 	inOrder bool // every key in its turn instead of random ones
@@ -28,7 +32,9 @@ type loadResult struct {
 	Wrong      int // replies that were not the right ones
 	FirstWrong string
 	Seconds    float64
-	P50, P99   float64 // ms, from the sending of the pipeline to the reply's last byte
+	// ms to the reply's last byte: from the sending of the pipeline, or with a rate from when it should have been sent.
+	P50, P99, P999, Max float64
+	Late99              float64 // ms by which 99 % of an open loop's requests were sent too late at most
 }
 
 // generator runs a plan in one thread, as redis-benchmark does: all that is there is read, then
@@ -46,6 +52,7 @@ type generator struct {
 	next      int // key, of a plan that goes in order
 	result    loadResult
 	latencies histogram
+	late      histogram // of an open loop
 }
 
 // client is one connection.
@@ -54,11 +61,12 @@ type client struct {
 	keys     []int // of the pipeline that is on its way, request after request
 	asked    int   // requests in it
 	answered int
-	began    time.Duration // when it was sent
-	out      []byte        // the pipeline
-	sent     int           // of out
-	stuck    bool          // the kernel had no room for the rest
-	in       []byte        // the beginning of a reply
+	began    time.Duration   // when it was sent
+	due      []time.Duration // of an open loop instead: when each request should have been sent
+	out      []byte          // the pipeline
+	sent     int             // of out
+	stuck    bool            // the kernel had no room for the rest
+	in       []byte          // the beginning of a reply
 }
 
 // silence is how long nobody may be answered before something is taken to hang.
@@ -66,8 +74,8 @@ const silence = 10 * time.Second
 
 // generate runs a plan. An error means that it could not be run to its end; wrong replies are counted.
 func generate(p plan) (loadResult, error) {
-	if p.Clients < 1 || p.Pipeline < 1 || p.Requests < 1 {
-		return loadResult{}, errors.New("clients, pipeline and requests must be positive")
+	if p.Clients < 1 || p.Rate == 0 && (p.Pipeline < 1 || p.Requests < 1) || p.Rate < 0 || p.Rate > 0 && p.For <= 0 {
+		return loadResult{}, errors.New("clients, pipeline and requests, or the rate and its seconds, must be positive")
 	}
 	w, err := newWire(p.Protocol, p.Verb, p.space, p.Keys)
 	if err != nil {
@@ -81,10 +89,16 @@ func generate(p plan) (loadResult, error) {
 	if err := g.connect(); err != nil {
 		return loadResult{}, err
 	}
-	if err := g.run(); err != nil {
+	run := g.run
+	if p.Rate > 0 {
+		run = g.runOpen
+	}
+	if err := run(); err != nil {
 		return loadResult{}, err
 	}
-	g.result.P50, g.result.P99 = g.latencies.quantile(0.5), g.latencies.quantile(0.99)
+	r := &g.result
+	r.P50, r.P99, r.P999 = g.latencies.quantile(0.5), g.latencies.quantile(0.99), g.latencies.quantile(0.999)
+	r.Max, r.Late99 = milliseconds(g.latencies.most), g.late.quantile(0.99)
 	return g.result, nil
 }
 
@@ -101,7 +115,11 @@ func (g *generator) connect() error {
 		if err != nil {
 			return err
 		}
-		g.clients = append(g.clients, &client{id: id, fd: fd, keys: make([]int, g.plan.Pipeline*g.plan.Keys)})
+		c := &client{id: id, fd: fd}
+		if g.plan.Rate == 0 {
+			c.keys = make([]int, g.plan.Pipeline*g.plan.Keys)
+		}
+		g.clients = append(g.clients, c)
 		if err := g.poll.add(fd, id); err != nil {
 			return err
 		}
@@ -155,6 +173,11 @@ func (g *generator) send(c *client) error {
 		}
 		g.ask(c)
 	}
+	return g.write(c)
+}
+
+// write writes what a client has to send and there is room for.
+func (g *generator) write(c *client) error {
 	n, err := writeSocket(c.fd, c.out[c.sent:])
 	if err != nil {
 		return err
@@ -180,17 +203,22 @@ func (g *generator) ask(c *client) {
 	per := g.plan.Keys
 	for i := range c.asked {
 		keys := c.keys[i*per : (i+1)*per]
-		for j := range keys {
-			if g.plan.inOrder {
-				keys[j] = g.next % g.plan.space.keys
-				g.next++
-			} else {
-				keys[j] = g.random.IntN(g.plan.space.keys)
-			}
-		}
+		g.choose(keys)
 		c.out = g.wire.request(c.out, keys)
 	}
 	c.began = time.Since(g.base)
+}
+
+// choose chooses the keys of a request.
+func (g *generator) choose(keys []int) {
+	for i := range keys {
+		if g.plan.inOrder {
+			keys[i] = g.next % g.plan.space.keys
+			g.next++
+		} else {
+			keys[i] = g.random.IntN(g.plan.space.keys)
+		}
+	}
 }
 
 // receive reads what is there for a client.
@@ -233,10 +261,21 @@ func (g *generator) take(c *client, b []byte) error {
 	}
 	if n := c.answered - before; n > 0 {
 		g.result.Requests += n
-		g.latencies.add(time.Since(g.base)-c.began, n)
+		g.count(c, before, time.Since(g.base))
 	}
 	c.in = append(c.in[:0], b...)
 	return nil
+}
+
+// count counts the latencies of the requests that are answered now, those from before on.
+func (g *generator) count(c *client, before int, now time.Duration) {
+	if g.plan.Rate == 0 {
+		g.latencies.add(now-c.began, c.answered-before)
+		return
+	}
+	for _, due := range c.due[before:c.answered] {
+		g.latencies.add(now-due, 1)
+	}
 }
 
 // wrong counts a reply that is not the right one, and keeps the first.

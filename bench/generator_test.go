@@ -278,15 +278,18 @@ func TestHistogram(t *testing.T) {
 	for us := 1; us <= 100_000; us++ {
 		h.add(time.Duration(us)*time.Microsecond, 1)
 	}
+	if h.most != 100*time.Millisecond {
+		t.Errorf("the longest is %v", h.most)
+	}
 	for _, c := range []struct{ q, want float64 }{{0.001, 0.1}, {0.01, 1}, {0.5, 50}, {0.99, 99}, {1, 100}} {
 		got := h.quantile(c.q)
 		if got > c.want || got < c.want*(1-2.0/exact) {
 			t.Errorf("the quantile %v is %v ms, want %v", c.q, got, c.want)
 		}
 	}
-	for us := uint64(0); us < 1<<31; us = us*5/4 + 1 {
-		if i := bucket(us); least(i) > us || least(i+1) <= us {
-			t.Fatalf("%d is counted among %d to %d", us, least(i), least(i+1))
+	for n := uint64(0); n < 1<<36; n = n*5/4 + 1 {
+		if i := bucket(n); least(i) > n || least(i+1) <= n {
+			t.Fatalf("%d is counted among %d to %d", n, least(i), least(i+1))
 		}
 	}
 	h.add(200*time.Hour, 1)

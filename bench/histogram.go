@@ -5,32 +5,37 @@ import (
 	"time"
 )
 
-// exact is up to how many microseconds a histogram is exact; above, by one part in exact/2.
-const exact = 1024
+// unit is what a histogram counts in, and exact up to how many units it is exact; above, by one part in exact/2.
+const (
+	unit  = 100 * time.Nanosecond
+	exact = 1024
+)
 
 // histogram counts latencies. Its zero value is empty, and it has one size whatever it counts.
 type histogram struct {
 	counts [exact + 32*exact/2]uint64
 	total  uint64
+	most   time.Duration
 }
 
 // add counts a latency n times.
 func (h *histogram) add(d time.Duration, n int) {
-	us := min(uint64(max(d.Microseconds(), 0)), 1<<31)
-	h.counts[bucket(us)] += uint64(n)
+	units := min(uint64(max(d/unit, 0)), 1<<36)
+	h.counts[bucket(units)] += uint64(n)
 	h.total += uint64(n)
+	h.most = max(h.most, d)
 }
 
 // bucket returns where a latency is counted: each doubling above exact has exact/2 buckets.
-func bucket(us uint64) int {
-	if us < exact {
-		return int(us)
+func bucket(units uint64) int {
+	if units < exact {
+		return int(units)
 	}
-	shift := bits.Len64(us) - bits.Len64(exact-1)
-	return exact + (shift-1)*exact/2 + int(us>>shift) - exact/2
+	shift := bits.Len64(units) - bits.Len64(exact-1)
+	return exact + (shift-1)*exact/2 + int(units>>shift) - exact/2
 }
 
-// least returns the least latency that is counted in a bucket, in microseconds.
+// least returns the least latency that is counted in a bucket, in units.
 func least(i int) uint64 {
 	if i < exact {
 		return uint64(i)
@@ -47,8 +52,10 @@ func (h *histogram) quantile(q float64) float64 {
 	var seen uint64
 	for i, n := range h.counts {
 		if seen += n; n > 0 && seen >= rank {
-			return float64(least(i)) / 1e3
+			return milliseconds(time.Duration(least(i)) * unit)
 		}
 	}
 	return 0
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -19,12 +19,19 @@ type sample struct {
 	Requests   int
 	Throughput float64 // requests per second
 	P50, P99   float64 // latency seen by the client, ms
+	P999, Max  float64 `json:",omitempty"` // of an open loop
+	Late99     float64 `json:",omitempty"` // ms by which 99 % of its requests were sent too late at most
 	ProxyCPU   float64 // µs per request, user and system; 0 without a proxy
 	ServersCPU float64 // µs per request, all servers of the target together
+
+	Collector *collected `json:",omitempty"` // what cashew's garbage collector did meanwhile
 }
 
 // limit bounds one run. The slowest takes some ten seconds; more means that something hangs.
 const limit = 3 * time.Minute
+
+// limitOfOthers is the same where a proxy may not manage the load, and the run goes on without it.
+const limitOfOthers = time.Minute
 
 // driver runs a load generator with n requests of a workload against a port, and returns its figures:
 // throughput and latencies.
@@ -35,7 +42,11 @@ func (t *target) load(ctx context.Context, w workload, n int) (sample, error) {
 	fail := func(err error) (sample, error) {
 		return sample{}, fmt.Errorf("%s, %s: %w%s", w.Name, t.name, err, t.log())
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	most := limit
+	if w.mayFail {
+		most = limitOfOthers
+	}
+	ctx, cancel := context.WithTimeout(ctx, most+seconds(w.seconds))
 	defer cancel()
 
 	missed, err := t.misses()
@@ -64,9 +75,12 @@ func (t *target) load(ctx context.Context, w workload, n int) (sample, error) {
 	if missedAfter > missed {
 		return fail(fmt.Errorf("%d keys were not where they were looked for", missedAfter-missed))
 	}
-	s.Target, s.Requests = t.name, n
-	s.ProxyCPU = perRequest(proxyAfter-proxy, n)
-	s.ServersCPU = perRequest(serversAfter-servers, n)
+	s.Target = t.name
+	if s.Requests == 0 {
+		s.Requests = n
+	}
+	s.ProxyCPU = perRequest(proxyAfter-proxy, s.Requests)
+	s.ServersCPU = perRequest(serversAfter-servers, s.Requests)
 	return s, nil
 }
 
@@ -96,28 +110,47 @@ func redisBenchmark(ctx context.Context, port int, w workload, n int) (sample, e
 // ownGenerator is the driver for memcached: this program, in a process of its own. It speaks the
 // protocol of Redis too, so that it can be compared with redis-benchmark.
 func ownGenerator(ctx context.Context, port int, w workload, n int) (sample, error) {
+	r, err := runGenerator(ctx, port, w, "-pipeline", strconv.Itoa(w.Pipeline), "-requests", strconv.Itoa(n))
+	if err == nil && r.Requests != n {
+		err = fmt.Errorf("%d of %d requests were answered", r.Requests, n)
+	}
+	return sample{Throughput: float64(r.Requests) / r.Seconds, P50: r.P50, P99: r.P99}, err
+}
+
+// openLoop is the driver for latencies: so many requests a second, for so many seconds.
+func openLoop(ctx context.Context, port int, w workload, _ int) (sample, error) {
+	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+	r, err := runGenerator(ctx, port, w, "-rate", number(w.Rate), "-for", number(w.seconds))
+	return sample{
+		Requests: r.Requests, Throughput: float64(r.Requests) / r.Seconds,
+		P50: r.P50, P99: r.P99, P999: r.P999, Max: r.Max, Late99: r.Late99,
+	}, err
+}
+
+// runGenerator runs this program's own generator.
+func runGenerator(ctx context.Context, port int, w workload, args ...string) (r loadResult, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return sample{}, err
+		return r, err
 	}
-	cmd := exec.CommandContext(ctx, self, "load", "-port", strconv.Itoa(port), "-protocol", w.Protocol,
-		"-verb", strings.ToLower(w.Args[0]), "-keys", strconv.Itoa(len(w.Args)-1),
-		"-clients", strconv.Itoa(w.Clients), "-pipeline", strconv.Itoa(w.Pipeline), "-requests", strconv.Itoa(n),
-		"-prefix", w.keys.prefix, "-range", strconv.Itoa(w.keys.keys), "-size", strconv.Itoa(w.keys.valueSize))
+	cmd := exec.CommandContext(ctx, self, append([]string{
+		"load", "-port", strconv.Itoa(port), "-protocol", w.Protocol,
+		"-verb", strings.ToLower(w.Args[0]), "-keys", strconv.Itoa(len(w.Args) - 1), "-clients", strconv.Itoa(w.Clients),
+		"-prefix", w.keys.prefix, "-range", strconv.Itoa(w.keys.keys), "-size", strconv.Itoa(w.keys.valueSize),
+	}, args...)...)
 	cmd.SysProcAttr = childAttr()
 	var out, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	if err := cmd.Run(); err != nil {
-		return sample{}, fmt.Errorf("the load generator: %w: %s", err, complaints.String())
+		return r, fmt.Errorf("the load generator: %w: %s", err, complaints.String())
 	}
-	var r loadResult
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
-		return sample{}, fmt.Errorf("the load generator says %.200q: %w", out.String(), err)
+		return r, fmt.Errorf("the load generator says %.200q: %w", out.String(), err)
 	}
-	if r.Wrong > 0 || r.Requests != n {
-		return sample{}, fmt.Errorf("%d of %d replies were wrong, %s", r.Wrong, r.Requests, r.FirstWrong)
+	if r.Wrong > 0 {
+		return r, fmt.Errorf("%d of %d replies were wrong, %s", r.Wrong, r.Requests, r.FirstWrong)
 	}
-	return sample{Throughput: float64(r.Requests) / r.Seconds, P50: r.P50, P99: r.P99}, nil
+	return r, nil
 }
 
 // perRequest returns µs.

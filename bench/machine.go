@@ -40,12 +40,35 @@ func describeMachine(ctx context.Context, o *options, f *fleet) []string {
 			facts = append(facts, "direct: one server that has all the keys, no proxy: half the servers, and the best case for the load generator")
 		case floor:
 			facts = append(facts, "floor: receives and answers, and forwards nothing")
+		default:
+			if p := peerNamed(t.name); p != nil {
+				facts = append(facts, t.name+": "+output(ctx, t.proxy.path, "--version")+", "+checksum(t.proxy.path)+", "+p.settings)
+			}
 		}
 	}
+	return append(append(facts, f.pooled()...), unmeasured(o)...)
+}
+
+// pooled describes the servers behind the proxies.
+func (f *fleet) pooled() (facts []string) {
 	for _, p := range f.pools {
+		if p.owner != "" {
+			facts = append(facts, fmt.Sprintf("Keys of %s behind %s, by server: %s", p.speaks, p.owner, strings.Join(p.spread, ", ")))
+			continue
+		}
 		facts = append(facts,
 			fmt.Sprintf("Keys behind the proxies of %s, by server: %s", p.speaks, strings.Join(p.spread, ", ")),
 			fmt.Sprintf("Pool of %s, the same for both proxies: %s", p.speaks, strings.Join(strings.Fields(p.config), " ")))
+	}
+	return facts
+}
+
+// unmeasured names the peers of which no binary was given.
+func unmeasured(o *options) (facts []string) {
+	for _, p := range peers {
+		if o.group != nil && o.group.name == "peers" && o.peers[p.name] == "" {
+			facts = append(facts, p.name+": not measured, the path of its binary was not given")
+		}
 	}
 	return facts
 }

@@ -56,6 +56,27 @@ func (p *poller) control(op, fd, id int, write bool) error {
 func (p *poller) wait(dst []ready, timeout time.Duration) ([]ready, error) {
 	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
 		uintptr(len(p.events)), uintptr(timeout.Milliseconds()), 0, 0)
+	return p.take(dst, n, errno)
+}
+
+// sysEpollPwait2 has one number on all architectures: since Linux 5.11.
+const sysEpollPwait2 = 441
+
+// waitExactly is wait with a timeout that is not rounded to milliseconds.
+func (p *poller) waitExactly(dst []ready, timeout time.Duration) ([]ready, error) {
+	ts := syscall.NsecToTimespec(timeout.Nanoseconds())
+	n, _, errno := syscall.RawSyscall6(sysEpollPwait2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
+		uintptr(len(p.events)), uintptr(unsafe.Pointer(&ts)), 0, 0)
+	return p.take(dst, n, errno)
+}
+
+// exactTimers has the kernel wake this thread when it should, where it usually allows itself 50 µs.
+func exactTimers() {
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, syscall.PR_SET_TIMERSLACK, 1, 0, 0, 0, 0) // it cannot fail
+}
+
+// take appends the n sockets that a wait has found.
+func (p *poller) take(dst []ready, n uintptr, errno syscall.Errno) ([]ready, error) {
 	if errno == syscall.EINTR {
 		return dst, nil
 	}

@@ -25,6 +25,10 @@ func (*poller) add(int, int) error                                 { return errL
 func (*poller) change(int, int, bool) error                        { return errLinux }
 func (*poller) wait(dst []ready, _ time.Duration) ([]ready, error) { return dst, errLinux }
 
+func (*poller) waitExactly(dst []ready, _ time.Duration) ([]ready, error) { return dst, errLinux }
+
+func exactTimers() {}
+
 func dialSocket(int) (int, error)          { return -1, errLinux }
 func listenSocket(int) (int, error)        { return -1, errLinux }
 func acceptSocket(int) (int, error)        { return -1, errLinux }

@@ -18,8 +18,10 @@ type process struct {
 	name   string
 	path   string // of the executable
 	port   int
+	admin  int    // cashew's and codis' other port
 	speaks string // redis or memcached
 	logs   string // path of its log file
+	args   []string
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
@@ -40,7 +42,7 @@ func start(ctx context.Context, p *process, args ...string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
-	p.path = path
+	p.path, p.args = path, args
 	p.cmd = exec.Command(path, args...)
 	p.cmd.Dir = filepath.Dir(p.logs)
 	p.cmd.SysProcAttr = childAttr()
@@ -100,6 +102,12 @@ func (p *process) stop() {
 		_ = p.cmd.Process.Kill()
 		<-p.exited
 	}
+}
+
+// restart ends the process and starts it once more, as it was.
+func (p *process) restart(ctx context.Context) error {
+	p.stop()
+	return start(ctx, p, p.args...)
 }
 
 // tail returns the end of the log, for an error message.

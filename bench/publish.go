@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -41,8 +42,13 @@ func (m marks) replace(page, text []byte) ([]byte, error) {
 	return bytes.Join([][]byte{head, begin, text, end, tail}, nil), nil
 }
 
-// publish writes the figures into the pages of the repository at dir.
+// publish writes the figures into the pages of the repository at dir, and draws the picture.
 func (rep *report) publish(dir string) error {
+	var svg bytes.Buffer
+	rep.picture(&svg)
+	if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(picturePath)), svg.Bytes(), 0o644); err != nil {
+		return err
+	}
 	for _, p := range published {
 		name := filepath.Join(dir, p.page)
 		page, err := os.ReadFile(name)
@@ -65,8 +71,8 @@ func (rep *report) publish(dir string) error {
 // publishable says why a run with these options could not be published: a page shows all rows or none,
 // and what was measured in one run only.
 func (o *options) publishable(dir string) error {
-	if o.quick || o.rounds < 3 || o.only.String() != "" || len(o.targets) != len(targetNames) {
-		return errors.New("-publish needs a whole run: without -quick, -only and -targets, and at least three rounds")
+	if o.quick || o.rounds < 3 || o.only.String() != "" || o.group != groups[0] || !slices.Equal(o.targets, targetNames) {
+		return errors.New("-publish needs a whole run: without -quick, -only, -group, -targets and other proxies, and at least three rounds")
 	}
 	for _, p := range published {
 		page, err := os.ReadFile(filepath.Join(dir, p.page))

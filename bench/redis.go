@@ -93,12 +93,12 @@ func ping(port int, protocol string) error {
 		_, err = c.do("PING")
 		return err
 	}
-	if _, err := io.WriteString(c, "version\r\n"); err != nil {
+	if _, err := io.WriteString(c, "get nothing\r\n"); err != nil { // not every proxy has version
 		return err
 	}
 	line, err := c.r.ReadString('\n')
-	if err == nil && !strings.HasPrefix(line, "VERSION ") {
-		err = fmt.Errorf("version was answered %q", line)
+	if err == nil && line != lastLine {
+		err = fmt.Errorf("get was answered %q", line)
 	}
 	return err
 }

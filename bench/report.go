@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,20 +15,23 @@ import (
 
 // report is the outcome of all runs; it is also the form of the raw data.
 type report struct {
-	Began   time.Time
-	Quick   bool
-	Rounds  int
-	Seconds float64
-	Targets []string
-	Load    string // average at the start
-	Machine []string
-	Results []result
+	Began      time.Time
+	Quick      bool
+	Rounds     int
+	Seconds    float64
+	Targets    []string
+	Group      string
+	Saturation float64 `json:",omitempty"` // of nutcracker, where latencies are measured
+	Load       string  // average at the start
+	Machine    []string
+	Results    []result
 }
 
 // result is all runs of one workload.
 type result struct {
 	Workload workload
 	Samples  []sample
+	Unable   map[string]string `json:",omitempty"` // why, by target
 }
 
 // median returns the middle of v, or the mean of the two middles; 0 if there is none.
@@ -55,13 +59,27 @@ func (r result) median(target string, pick func(sample) float64) float64 {
 func (r result) ratio(m metric, a, b string) (float64, bool) {
 	var v []float64
 	for _, x := range r.Samples {
-		for _, y := range r.Samples {
-			if x.Round == y.Round && x.Target == a && y.Target == b && m.of(y) > 0 {
+		for _, y := range r.of(b, m) {
+			if x.Round == y.Round && x.Target == a && m.of(y) > 0 {
 				v = append(v, m.of(x)/m.of(y))
 			}
 		}
 	}
 	return median(v), len(v) > 0
+}
+
+// of returns a target's samples. Those of bestFixed are in each round the one with the most of the metric.
+func (r result) of(target string, m metric) (samples []sample) {
+	best := map[int]sample{}
+	for _, s := range r.Samples {
+		if s.Target == target {
+			samples = append(samples, s)
+		}
+		if target == bestFixed && fixed(s.Target) && m.of(s) > m.of(best[s.Round]) {
+			best[s.Round] = s
+		}
+	}
+	return slices.AppendSeq(samples, maps.Values(best))
 }
 
 // markdown prints the report for people.
@@ -82,8 +100,15 @@ func (rep *report) body(w io.Writer) {
 		fmt.Fprintf(w, "- %s\n", fact)
 	}
 	fmt.Fprintf(w, "- Rounds: %d, targets in alternation; a run takes about %g s\n", rep.Rounds, rep.Seconds)
+	if g, err := groupNamed(rep.Group); err == nil && g.note != "" {
+		fmt.Fprintf(w, "- %s\n", g.note)
+	}
 	fmt.Fprint(w, "\nMedians of the rounds. CPU is user and system time in µs per request.\n\n")
 	rep.medians(w)
+	rep.unable(w)
+	if rep.Group == "many" {
+		rep.perKey(w)
+	}
 	fmt.Fprint(w, "\nRatios: medians of the ratios of each round.\n\n")
 	rep.ratios(w)
 	if slices.Contains(rep.Targets, cashew) {
@@ -113,8 +138,36 @@ func (rep *report) medians(w io.Writer) {
 	}
 }
 
+// pairs are the targets of which ratios are shown.
+func (rep *report) pairs() (pairs [][2]string) {
+	all := [][2]string{{cashew, nutcracker}, {cashew, direct}, {nutcracker, direct}, {floor, cashew}, {floor, nutcracker}}
+	for _, t := range rep.Targets {
+		if fixed(t) || peerNamed(t) != nil {
+			all = append(all, [2]string{cashew, t})
+		}
+	}
+	for _, p := range all {
+		if slices.Contains(rep.Targets, p[0]) && slices.Contains(rep.Targets, p[1]) {
+			pairs = append(pairs, p)
+		}
+	}
+	return pairs
+}
+
+// unable says which workloads somebody does not manage.
+func (rep *report) unable(w io.Writer) {
+	head := "\nNot managed:\n\n"
+	for _, r := range rep.Results {
+		for _, t := range slices.Sorted(maps.Keys(r.Unable)) {
+			why, _, _ := strings.Cut(r.Unable[t], "\n")
+			fmt.Fprintf(w, "%s- %s: %s (%s)\n", head, t, r.Workload.Name, why)
+			head = ""
+		}
+	}
+}
+
 func (rep *report) ratios(w io.Writer) {
-	pairs := [][2]string{{cashew, nutcracker}, {cashew, direct}, {nutcracker, direct}, {floor, cashew}, {floor, nutcracker}}
+	pairs := rep.pairs()
 	head, rule := "| workload |", "|---|"
 	type column struct {
 		metric metric
@@ -122,9 +175,6 @@ func (rep *report) ratios(w io.Writer) {
 	}
 	var columns []column
 	for _, p := range pairs {
-		if !slices.Contains(rep.Targets, p[0]) || !slices.Contains(rep.Targets, p[1]) {
-			continue
-		}
 		for _, m := range []metric{throughput, proxyCPU, serversCPU} {
 			if m == proxyCPU && p[1] == direct || m != proxyCPU && p[0] == floor {
 				continue
@@ -167,13 +217,13 @@ func (rep *report) bars(w io.Writer) {
 }
 
 // save writes the tables and the raw data into a directory, named by the time of the measurement.
-func (rep *report) save(dir string) error {
+func (rep *report) save(dir string, write func(*report, io.Writer)) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	base := filepath.Join(dir, rep.Began.Format("20060102-150405"))
 	var text bytes.Buffer
-	rep.markdown(&text)
+	write(rep, &text)
 	if err := os.WriteFile(base+".md", text.Bytes(), 0o644); err != nil {
 		return err
 	}

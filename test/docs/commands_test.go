@@ -163,8 +163,8 @@ func TestCommandsExist(t *testing.T) {
 }
 
 var (
-	target  = regexp.MustCompile(`(?m)^([a-z]+):`)
-	makeUse = regexp.MustCompile(`^make ([a-z]+)( |$)`)
+	target  = regexp.MustCompile(`(?m)^([a-z-]+):`)
+	makeUse = regexp.MustCompile(`^make ([a-z-]+)( |$)`)
 )
 
 // TestMakeTargets: what pages have people make can be made.
