@@ -42,8 +42,15 @@ func TestMappedMemoryGoesBack(t *testing.T) {
 		t.Fatalf("%d bytes were touched, %d are resident: this test measures nothing", size, got)
 	}
 	p.Put(b)
+	p.Trim()
+	p.Trim()
 	if got := resident(t) - before; got > slack {
-		t.Errorf("%d bytes are resident after a large buffer was given back", got)
+		t.Errorf("%d bytes are resident after a large buffer was given back and not needed again", got)
+	}
+	// One beyond what is kept.
+	p.Put(touch(p.Get(keepMapped + 1)))
+	if got := resident(t) - before; got > slack {
+		t.Errorf("%d bytes are resident after a buffer was given back that is too large to be kept", got)
 	}
 	// Many of a class: a ceiling's worth is kept, and Trim gives that back.
 	var all [][]byte

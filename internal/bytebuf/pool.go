@@ -10,7 +10,7 @@ import "math/bits"
 
 const (
 	minClass = 6  // 64 bytes, the smallest buffer
-	maxClass = 22 // 4 MiB, the largest buffer that is kept for reuse
+	maxClass = 22 // 4 MiB: what is larger has any size, and is kept one by one
 	mapClass = 16 // 64 KiB: from here on buffers are mapped
 
 	// MapSize is the size from which a buffer is mapped memory.
@@ -33,6 +33,7 @@ type Pool struct {
 	inUse   int64 // bytes lent
 	heap    int64 // bytes free on the heap
 	mapped  int64 // bytes free in mappings
+	large   large
 }
 
 // class is the free list of one size, last in first out: the warmest buffer goes out first.
@@ -53,7 +54,10 @@ func classOf(n int) int {
 func (p *Pool) Get(n int) []byte {
 	k := classOf(n)
 	if k > maxClass {
-		b := mapMemory(roundUp(n))
+		b := p.takeLarge(n)
+		if b == nil {
+			b = mapMemory(roundUp(n))
+		}
 		p.inUse += int64(cap(b))
 		return b[:0]
 	}
@@ -85,13 +89,13 @@ func (p *Pool) Put(b []byte) {
 	if p.Mangle {
 		mangle(b[:size])
 	}
-	if size > 1<<maxClass {
-		unmapMemory(b[:size])
-		return
-	}
 	k := classOf(size)
 	if k >= mapClass && p.mapped+int64(size) > keepMapped {
 		unmapMemory(b[:size])
+		return
+	}
+	if k > maxClass {
+		p.keepLarge(b[:0])
 		return
 	}
 	if k < mapClass && p.heap+int64(size) > keepHeap {
@@ -101,14 +105,14 @@ func (p *Pool) Put(b []byte) {
 	p.classes[k].free = append(p.classes[k].free, b[:0])
 }
 
-// Grow returns a buffer with b's bytes and room for n more; b is the pool's afterwards. Mappings
-// grow in place or are moved without copying where the system can do that.
+// Grow returns a buffer with b's bytes and room for n more; b is the pool's afterwards. Large mappings are replaced by
+// one that is kept, or grow in place or are moved without copying where the system can do that.
 func (p *Pool) Grow(b []byte, n int) []byte {
 	need := len(b) + n
 	if need <= cap(b) {
 		return b
 	}
-	if cap(b) >= MapSize && need > 1<<maxClass {
+	if cap(b) >= MapSize && need > 1<<maxClass && (need < 2*len(b) || !p.large.fits(need)) {
 		if moved := remapMemory(b[:cap(b)], roundUp(need)); moved != nil {
 			p.inUse += int64(cap(moved) - cap(b))
 			return moved[:len(b)]
@@ -145,6 +149,7 @@ func (p *Pool) Trim() {
 		c.free = c.free[:keep]
 		c.idle = keep
 	}
+	p.trimLarge()
 }
 
 // account notes that n buffers of class k became free.

@@ -14,8 +14,8 @@ type dialect interface {
 	// resume goes on parsing p, to which bytes were added. It returns the request's length once it is
 	// whole, else 0.
 	resume(s *Session, p *partial) (int, error)
-	// missing is a lower bound of the bytes that p still needs.
-	missing(p *partial) int
+	// missing is a lower bound of the bytes that p still needs when so many have come.
+	missing(p *partial, come int) int
 	// stored dispatches the request of p, which is whole. If it was given away, p.buf is nil afterwards.
 	stored(s *Session, p *partial)
 	// appendError appends a failure or a violation of the protocol as the client understands it.

@@ -64,7 +64,7 @@ func (memcachedDialect) resume(s *Session, p *partial) (int, error) {
 	return p.memcached.Next(p.buf, &lim)
 }
 
-func (memcachedDialect) missing(p *partial) int { return p.memcached.Missing(len(p.buf)) }
+func (memcachedDialect) missing(p *partial, come int) int { return p.memcached.Missing(come) }
 
 func (memcachedDialect) stored(s *Session, p *partial) {
 	if s.command(p.buf, &p.memcached.Request, true) {

@@ -20,7 +20,7 @@ func (s *Session) Space(scratch []byte) []byte {
 	if p == nil {
 		return scratch
 	}
-	missing := s.dialect.missing(p)
+	missing := s.dialect.missing(p, len(p.buf))
 	if missing < directSize {
 		return scratch
 	}
@@ -32,11 +32,23 @@ func (s *Session) Space(scratch []byte) []byte {
 	return p.buf[len(p.buf) : len(p.buf)+n : len(p.buf)+n]
 }
 
-// growPartial makes room for some of the missing bytes: as many as have come already, so that an
-// announced length alone costs nothing.
+// growth is how many bytes of room there may be for each one that has come, so that an announced length alone costs
+// nothing, and little is copied from a buffer to a larger one. What is mapped and not written to takes no memory.
+const growth = 16
+
+// ahead is for how many of the missing bytes to make room after so many have come. A few more are not left for later: for
+// them all that came before would be copied once more.
+func ahead(missing, come int) int {
+	if missing <= growth*come {
+		return missing
+	}
+	return (growth - 1) * come
+}
+
+// growPartial makes room for some of the missing bytes.
 func (s *Session) growPartial(missing int) bool {
 	p, d := s.partial, s.desk
-	more := min(missing, max(len(p.buf), bytebuf.MapSize))
+	more := max(ahead(missing, len(p.buf)), min(missing, bytebuf.MapSize))
 	if !d.room(more) {
 		return false // store will refuse what comes
 	}
@@ -107,8 +119,12 @@ const keptAlways = 4 << 10
 func (s *Session) keepAnyway(b []byte) {
 	d := s.desk
 	p := d.getPartial()
-	p.buf = append(d.Pool.Get(len(b)), b...)
 	s.dialect.takeOver(d, p)
+	size := len(b)
+	if missing := s.dialect.missing(p, len(b)); missing >= directSize && d.room(size+ahead(missing, size)) {
+		size += ahead(missing, size)
+	}
+	p.buf = append(d.Pool.Get(size), b...)
 	p.charge(d.Pool)
 	s.partial = p
 }
@@ -156,7 +172,7 @@ func (s *Session) receivedMore(b []byte) []byte {
 			return nil
 		}
 		// Only what the request is known to miss is copied, or a little more.
-		more := min(len(b)-used, max(s.dialect.missing(p), 256))
+		more := min(len(b)-used, max(s.dialect.missing(p, len(p.buf)), 256))
 		if !s.store(b[used : used+more]) {
 			return nil
 		}

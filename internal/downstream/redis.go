@@ -53,7 +53,7 @@ func (redisDialect) resume(s *Session, p *partial) (int, error) {
 	return p.redis.Next(p.buf, &lim)
 }
 
-func (redisDialect) missing(p *partial) int { return p.redis.Missing(len(p.buf)) }
+func (redisDialect) missing(p *partial, come int) int { return p.redis.Missing(come) }
 
 func (redisDialect) stored(s *Session, p *partial) {
 	if p.redis.Inline {
