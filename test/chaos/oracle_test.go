@@ -1,291 +1,184 @@
 package chaos
 
 import (
-	"bufio"
+	"bytes"
 	"errors"
-	"io"
-	"math"
-	"os"
-	"strings"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 )
 
-// story is what has happened to a key before a reply is judged: letters, in order.
-//
-//	w a write is acknowledged        u a write is not answered      l a long time passes
-//	d it is deleted                  k its server dies, and lives   s one more write is sent
-func story(k *key, now *time.Time, text string) {
-	for _, what := range text {
-		*now = now.Add(time.Second)
-		switch what {
-		case 'w':
-			k.sent++
-			k.wrote(k.sent, *now)
-		case 'u':
-			k.sent++
-			k.unanswered(k.sent, *now)
-		case 's':
-			k.sent++
-		case 'd':
-			k.wrote(nothing, *now)
-		case 'k':
-			k.server.forgotAt.Store(now.UnixNano())
-		case 'l':
-			*now = now.Add(2 * lateFor)
-		}
-	}
-	*now = now.Add(time.Second)
+// nothing is the sequence number of no value: what is there before the first write and after a DEL.
+const nothing = 0
+
+// lateFor is how long a write without an answer may still be executed. It lies in sockets, perhaps of a server
+// that is stopped, beside later requests on another connection; servers are stopped for a tenth of this time.
+const lateFor = 15 * time.Second
+
+// key is what one client knows of a key that nobody else writes. Values are numbered in the order of their writes.
+type key struct {
+	name   string
+	owner  int
+	server *server // where it lives; nil if its pool moves keys: then any value that was sent is right, and none
+	sent   uint64  // the last number that was sent
+	may    []uint64
+	late   []lateWrite
+	known  time.Time // when the request was sent that told what there is
 }
 
-// TestValues: a value is judged by what is known of its key. Of every story each number is tried, 0 is nothing.
-func TestValues(t *testing.T) {
-	for _, c := range []struct {
-		story string
-		right []uint64
-		moves bool
-	}{
-		{"", []uint64{0}, false},
-		{"w", []uint64{1}, false},   // nothing would be a lost write
-		{"ww", []uint64{2}, false},  // 1 would be an overwritten value
-		{"wss", []uint64{1}, false}, // 2 would be the value of a later request
-		{"wd", []uint64{0}, false},
-		{"wu", []uint64{1, 2}, false},
-		{"wuw", []uint64{2, 3}, false}, // it may still lie in a socket
-		{"wulw", []uint64{3}, false},   // not any more
-		{"wul", []uint64{1, 2}, false},
-		{"wuwl", []uint64{2, 3}, false},
-		{"wk", []uint64{0, 1}, false},
-		{"kw", []uint64{1}, false},
-		{"wkw", []uint64{2}, false},
-		{"wws", []uint64{0, 1, 2, 3}, true},
-	} {
-		for seq := range uint64(5) {
-			k, now := newKey("k", 7, new(server)), time.Unix(1000, 0)
-			story(k, &now, c.story)
-			if c.moves {
-				k.server = nil
-			}
-			want := false
-			for _, r := range c.right {
-				want = want || r == seq
-			}
-			var v []byte
-			if seq != nothing {
-				v = makeValue("k", 7, seq, 100)
-			}
-			if err := k.saw(v, now, now); (err == nil) != want {
-				t.Errorf("after %q value %d: %v", c.story, seq, err)
-			}
-		}
-	}
+// lateWrite is a write without an answer. Nobody knows whether it is executed, nor when.
+type lateWrite struct {
+	seq uint64
+	at  time.Time
 }
 
-// TestReadingTells: what was read is known from then on.
-func TestReadingTells(t *testing.T) {
-	k, now := newKey("k", 7, new(server)), time.Unix(1000, 0)
-	story(k, &now, "wul")
-	if err := k.saw(makeValue("k", 7, 2, 64), now, now); err != nil {
-		t.Fatal(err)
-	}
-	if err := k.saw(makeValue("k", 7, 1, 64), now, now); err == nil {
-		t.Error("the value before the one that was read passes")
-	}
+func newKey(name string, owner int, s *server) *key {
+	return &key{name: name, owner: owner, server: s, may: []uint64{nothing}}
 }
 
-// TestWrongReplies: each kind of request is given replies that it cannot have.
-func TestWrongReplies(t *testing.T) {
-	now := time.Unix(1000, 0)
-	bulk := func(values ...[]byte) reply { return reply{kind: '$', values: values} }
-	array := func(values ...[]byte) reply { return reply{kind: '*', values: values} }
-	number := func(n int64) reply { return reply{kind: ':', n: n} }
-	fail := func(text string) reply { return reply{kind: '-', text: text} }
-	ok := reply{kind: '+', text: "OK"}
-	value := func(name string, owner int, seq uint64) []byte { return makeValue(name, owner, seq, 200) }
-	broken := value("a", 7, 1)
-	broken[150] ^= 1
-	var last int64 = 5
-	var sent [3]uint64
-	sent[1] = 4
-	for _, c := range []struct {
-		kind  kind
-		name  string
-		reply reply
-		right bool
-	}{
-		{opGet, "its own", array(value("a", 7, 1), nil), true},
-		{opGet, "values in another order", array(nil, value("a", 7, 1)), false},
-		{opGet, "one value too few", array(value("a", 7, 1)), false},
-		{opGet, "one value too many", array(value("a", 7, 1), nil, nil), false},
-		{opGet, "another key's", array(value("b", 7, 1), nil), false},
-		{opGet, "another client's, of its database", array(value("a", 8, 1), nil), false},
-		{opGet, "a broken value", array(broken, nil), false},
-		{opGet, "a value cut short", array(value("a", 7, 1)[:120], nil), false},
-		{opGet, "foreign bytes", array([]byte("PONG"), nil), false},
-		{opGet, "a status", ok, false},
-		{opGet, "a documented error", fail("Connection timed out"), true},
-		{opGet, "nonsense from a server", fail("Invalid argument"), false},
-		{opGet, "a server's error", fail("WRONGTYPE Operation against a key"), false},
-		{opSet, "done", ok, true},
-		{opSet, "a value", bulk(value("a", 7, 1)), false},
-		{opSet, "a number", number(1), false},
-		{opSet, "another status", reply{kind: '+', text: "PONG"}, false},
-		{opDel, "one was there", number(1), true},
-		{opDel, "none was there", number(0), false},
-		{opDel, "both were there", number(2), false},
-		{opEcho, "the word", bulk([]byte("word")), true},
-		{opEcho, "another word", bulk([]byte("drow")), false},
-		{opIncr, "the next number", number(6), true},
-		{opIncr, "its own number again", number(5), false},
-		{opIncr, "another client's number", number(9), false},
-		{opIncr, "a status", ok, false},
-		{opShare, "done", ok, true},
-		{opShare, "a value", bulk([]byte("word")), false},
-		{opLook, "a value that was sent", bulk(value("r", 1, 4)), true},
-		{opLook, "a value that was not sent", bulk(value("r", 1, 5)), false},
-		{opLook, "a value of nobody", bulk(value("r", 9, 1)), false},
-		{opLook, "another key's", bulk(value("a", 1, 1)), false},
-	} {
-		a, b := newKey("a", 7, new(server)), newKey("b", 7, new(server))
-		story(a, &now, "w")
-		o := &op{kind: c.kind, keys: []*key{a, b}, seqs: []uint64{2, 3}, text: "word", last: &last}
-		o.counter = &counter{name: "c", given: map[uint64]uint64{0: 1 << 9}}
-		o.register = &register{name: "r", sent: make([]atomic.Uint64, 3)}
-		o.register.sent[1].Store(sent[1])
-		if _, err := o.judge(c.reply, now, now); (err == nil) != c.right {
-			t.Errorf("%s: %s: %v", o, c.name, err)
-		}
-		last = 5
+// wrote notes a write that was acknowledged, or what was read: nothing else is there now.
+func (k *key) wrote(seq uint64, asked time.Time) {
+	for len(k.late) > 0 && asked.Sub(k.late[0].at) > lateFor {
+		k.late = k.late[1:]
 	}
+	k.may = append(k.may[:0], seq)
+	k.known = asked
 }
 
-// TestErrorsOfWrites: after an error that says that nothing was sent the old value is there; after others either.
-func TestErrorsOfWrites(t *testing.T) {
-	for text, unsent := range mayRead {
-		k, now := newKey("k", 7, new(server)), time.Unix(1000, 0)
-		story(k, &now, "ws")
-		o := &op{kind: opSet, keys: []*key{k}, seqs: []uint64{2}}
-		if failed, err := o.judge(reply{kind: '-', text: text}, now, now); failed != text || err != nil {
-			t.Errorf("%q: %q, %v", text, failed, err)
-		}
-		if got := k.allows(2, now); got == unsent {
-			t.Errorf("after %q the new value is allowed: %v", text, got)
-		}
-		if !k.allows(1, now) || k.allows(nothing, now) {
-			t.Errorf("after %q the old value is not allowed, or nothing is", text)
-		}
-	}
+func (k *key) unanswered(seq uint64, now time.Time) {
+	k.late = append(k.late, lateWrite{seq, now})
 }
 
-// TestErrorsAreDocumented: a client may read only what operations.md names.
-func TestErrorsAreDocumented(t *testing.T) {
-	page, err := os.ReadFile("../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
+// allows says whether the value may be there.
+func (k *key) allows(seq uint64, now time.Time) bool {
+	if k.server == nil {
+		return true
 	}
-	for text := range mayRead {
-		if short, _, _ := strings.Cut(text, ":"); !strings.Contains(string(page), "`"+short+"`") {
-			t.Errorf("docs/operations.md does not name %q", short)
-		}
+	for len(k.late) > 0 && now.Sub(k.late[0].at) > lateFor {
+		// It was executed or never will be, and only the next answer tells which.
+		k.may = append(k.may, k.late[0].seq)
+		k.late = k.late[1:]
 	}
+	return slices.Contains(k.may, seq) ||
+		slices.ContainsFunc(k.late, func(l lateWrite) bool { return l.seq == seq }) ||
+		seq == nothing && k.server.forgot(k.known)
 }
 
-// TestCounters: in the end a counter has what was acknowledged, and perhaps what was not answered.
-func TestCounters(t *testing.T) {
-	for n, right := range map[int64]bool{1: false, 2: true, 3: true, 4: false} {
-		c := &counter{given: map[uint64]uint64{}}
-		if err := errors.Join(c.add(1, 0), c.add(2, 1)); err != nil {
-			t.Fatal(err)
-		}
-		c.unanswered()
-		if err := c.final(n); (err == nil) != right {
-			t.Errorf("%d in the end: %v", n, err)
+// allowsAny says whether some value may be there.
+func (k *key) allowsAny(now time.Time) bool {
+	_ = k.allows(nothing, now)
+	for _, seq := range k.may {
+		if seq != nothing {
+			return true
 		}
 	}
+	return k.server == nil || slices.ContainsFunc(k.late, func(l lateWrite) bool { return l.seq != nothing })
 }
 
-// TestStreams: what is no reply in the client's protocol is noticed, and so is the end within a reply.
-func TestStreams(t *testing.T) {
-	wrong := new(nonsense)
-	for _, c := range []struct {
-		text  string
-		resp3 bool
-		want  error // nil: it is a reply
-	}{
-		{"$-1\r\n", false, nil},
-		{"$-1\r\n", true, wrong}, // a null of the other protocol
-		{"_\r\n", true, nil},
-		{"_\r\n", false, wrong},
-		{"%1\r\n+a\r\n:1\r\n", true, nil},
-		{"%1\r\n+a\r\n:1\r\n", false, wrong},
-		{"*2\r\n$1\r\na\r\n$-1\r\n", false, nil},
-		{"$1\r\nab\r\n", false, wrong},
-		{"bytes\r\n", false, wrong},
-		{"\r\n", false, wrong},
-		{"", false, io.EOF},
-		{"+O", false, io.ErrUnexpectedEOF},
-		{"$5\r\nab", false, io.ErrUnexpectedEOF},
-		{"*2\r\n:1\r\n", false, io.ErrUnexpectedEOF},
-	} {
-		_, err := readRedis(bufio.NewReader(strings.NewReader(c.text)), c.resp3)
-		if !sameError(err, c.want) {
-			t.Errorf("%q, RESP3 %v: %v", c.text, c.resp3, err)
+// saw judges a value that was read, nil for none.
+func (k *key) saw(v []byte, asked, now time.Time) error {
+	var seq uint64
+	if v != nil {
+		owner, n, err := parseValue(k.name, v)
+		if err != nil {
+			return err
 		}
-	}
-	o := &op{kind: opGet, keys: []*key{newKey("a", 1, nil), newKey("b", 1, nil)}}
-	for text, want := range map[string]error{
-		"END\r\n": nil, "STORED\r\n": nil, "VALUE b 0 1\r\nx\r\nEND\r\n": nil, "SERVER_ERROR unknown\r\n": nil,
-		"VALUE b 0 1\r\nx\r\nVALUE a 0 1\r\nx\r\nEND\r\n": wrong, // another order
-		"VALUE c 0 1\r\nx\r\nEND\r\n":                     wrong, // another's key
-		"VALUE a 0 1\r\nxy\r\nEND\r\n":                    wrong,
-		"VALUE a 0 1\r\nx\r\n":                            io.ErrUnexpectedEOF,
-		"":                                                io.EOF,
-	} {
-		if _, err := readMemcached(bufio.NewReader(strings.NewReader(text)), o); !sameError(err, want) {
-			t.Errorf("%q: %v", text, err)
+		if owner != k.owner || n > k.sent || n == nothing {
+			return fmt.Errorf("%s: value %d of client %d, which it has not sent", k.name, n, owner)
 		}
+		seq = n
 	}
+	if !k.allows(seq, now) {
+		what := "a value that was overwritten"
+		switch {
+		case seq == nothing:
+			what = "an acknowledged write is lost"
+		case seq > slices.Max(k.may):
+			what = "out of order, it is the value of a later request"
+		}
+		return fmt.Errorf("%s: value %d where one of %d is right, late %v: %s", k.name, seq, k.may, k.late, what)
+	}
+	k.wrote(seq, asked)
+	return nil
 }
 
-func sameError(got, want error) bool {
-	var wrong *nonsense
-	if errors.As(want, &wrong) {
-		return errors.As(got, &wrong)
-	}
-	return got == want
+// makeValue is a value that tells whose it is: a head, again and again.
+func makeValue(name string, owner int, seq uint64, size int) []byte {
+	head := fmt.Sprintf("%s|%d|%d|%d|", name, owner, seq, size)
+	return bytes.Repeat([]byte(head), size/len(head)+1)[:max(size, len(head))]
 }
 
-// TestLeaks: a tenth or 16 MiB of memory may stay, and no descriptor beside allowed connections; and the log may complain of reloads only.
-func TestLeaks(t *testing.T) {
-	const mib = 1 << 20
-	for _, c := range []struct {
-		before, after resources
-		right         bool
-	}{
-		{resources{20 * mib, 90, 50}, resources{36 * mib, 90, 50}, true},
-		{resources{20 * mib, 90, 50}, resources{37 * mib, 90, 50}, false},
-		{resources{400 * mib, 90, 50}, resources{440 * mib, 90, 50}, true},
-		{resources{400 * mib, 90, 50}, resources{441 * mib, 90, 50}, false},
-		{resources{20 * mib, 90, 50}, resources{20 * mib, 90, 51}, false},
-		{resources{20 * mib, 90, 50}, resources{20 * mib, 100, 50}, true},
-		{resources{20 * mib, 90, 50}, resources{20 * mib, 101, 50}, false},
-		{resources{20 * mib, 90, 50}, resources{Bytes: math.MaxInt64}, false}, // the process is not there
-	} {
-		if err := leak(c.before, c.after, 100); (err == nil) != c.right {
-			t.Errorf("%v, then %v: %v", c.before, c.after, err)
-		}
+// parseValue returns what a value says of itself, if it is whole and the key's.
+func parseValue(name string, v []byte) (owner int, seq uint64, err error) {
+	short := v[:min(len(v), 100)]
+	parts := bytes.SplitN(short, []byte("|"), 5)
+	if len(parts) < 5 || string(parts[0]) != name {
+		return 0, 0, fmt.Errorf("%s: another's value %.100q", name, short)
 	}
-	for line, right := range map[string]bool{
-		`level=WARN msg="connection to server lost"`:                              true,
-		`level=ERROR msg="not reloaded, nothing has changed" because="admin API"`: true,
-		`level=ERROR msg="panic in a worker: its connections are closed"`:         false,
-		`level=ERROR msg="the proxy has ended by itself"`:                         false,
-		"panic: runtime error":   false,
-		"goroutine 1 [running]:": false,
-	} {
-		if bad := complaints("level=INFO msg=started\n" + line + "\n"); (len(bad) == 0) != right {
-			t.Errorf("%s: %q", line, bad)
-		}
+	owner, err1 := strconv.Atoi(string(parts[1]))
+	seq, err2 := strconv.ParseUint(string(parts[2]), 10, 64)
+	size, err3 := strconv.Atoi(string(parts[3]))
+	head := len(name) + len(parts[1]) + len(parts[2]) + len(parts[3]) + 4
+	if errors.Join(err1, err2, err3) != nil || len(v) != max(size, head) || !bytes.Equal(v[head:], v[:len(v)-head]) {
+		return 0, 0, fmt.Errorf("%s: %d bytes that are no whole value, %.100q", name, len(v), short)
 	}
+	return owner, seq, nil
+}
+
+// counter is a key that all clients add to. No two may get the same number.
+type counter struct {
+	name  string
+	mu    sync.Mutex
+	given map[uint64]uint64 // numbers that were acknowledged, a bit each
+	acked int64
+	maybe int64 // additions without an answer
+}
+
+// add judges the answer to an INCR; last is the one that the same client got before.
+func (c *counter) add(n, last int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i, bit := uint64(n)/64, uint64(1)<<(uint64(n)%64)
+	if n <= last || c.given[i]&bit != 0 {
+		return fmt.Errorf("%s: INCR says %d after %d, or for the second time", c.name, n, last)
+	}
+	c.given[i] |= bit
+	c.acked++
+	return nil
+}
+
+func (c *counter) unanswered() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.maybe++
+}
+
+// final judges the number that is there in the end.
+func (c *counter) final(n int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n < c.acked || n > c.acked+c.maybe {
+		return fmt.Errorf("%s: %d after %d additions with and %d without an answer", c.name, n, c.acked, c.maybe)
+	}
+	return nil
+}
+
+// register is a key that all clients write. Its value must be one that somebody has sent.
+type register struct {
+	name string
+	sent []atomic.Uint64 // by client, the last number
+}
+
+func (g *register) saw(v []byte) error {
+	if v == nil {
+		return nil
+	}
+	owner, seq, err := parseValue(g.name, v)
+	if err == nil && (owner >= len(g.sent) || seq == nothing || seq > g.sent[owner].Load()) {
+		err = fmt.Errorf("%s: value %d of client %d, which was not sent", g.name, seq, owner)
+	}
+	return err
 }
