@@ -204,8 +204,9 @@ func (s *Session) Fail(t message.Ticket, err error) {
 	if err == message.ErrQueueFull {
 		s.counters.Inc(stats.QueueFull)
 	}
-	if e.state == begun {
-		s.Abort() // part of the reply has left: nothing that follows could be understood
+	if e.state == begun { // part of the reply has left: nothing that follows could be understood
+		s.cut = true
+		s.end()
 		return
 	}
 	d := s.desk

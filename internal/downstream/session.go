@@ -170,6 +170,7 @@ type Session struct {
 	next     message.Lane // those that it is to have
 	nextLane uint16       // the number of that lane
 	ending   bool         // no request is read any more; closed once all is answered and sent
+	cut      bool         // the last reply ends in its midst: see Fail
 	draining bool         // it is to end when it has gone on: see Drain
 	left     bool         // it was the client that ended it
 	direct   directRead
@@ -316,9 +317,10 @@ func (s *Session) Abort() {
 	s.desk.Owner.Writable(s)
 }
 
-// Finished says that the connection can be closed: aborted, or ended with everything delivered.
+// Finished says that the connection can be closed: aborted, or ended with everything delivered, up to where a reply was
+// cut off.
 func (s *Session) Finished() bool {
-	return s.Gone || s.ending && s.inFlight.n == 0 && s.out.Len() == 0
+	return s.Gone || s.ending && (s.cut || s.inFlight.n == 0) && s.out.Len() == 0
 }
 
 // Lost says that the client will send nothing more: nil when it closed its side, after which it still

@@ -36,6 +36,7 @@ import (
 //	                    those that were unanswered then do, too)
 //	advance 400ms       time passes
 //	closed a|s0.1       the proxy has closed the connection (and what it sent has been looked at)
+//	cut a               it has closed the connection within a reply, of which some bytes may have come
 //	open a|s0           it has not
 //	paused a, reading a whether the proxy reads from it
 //	dials s0 2          server 0 has been dialed so often in all
@@ -166,6 +167,11 @@ func (r *runner) line(line string) (string, error) {
 		return line, nil
 	case "asleep":
 		return line, equal("it sleeps", strconv.FormatBool(r.next == clock.Never), "true")
+	case "cut":
+		if p := r.byName[rest]; p != nil {
+			p.received = nil
+		}
+		return line, r.check("closed", rest)
 	case "closed", "open", "paused", "reading":
 		return line, r.check(verb, rest)
 	case "dials":
