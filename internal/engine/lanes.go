@@ -25,6 +25,7 @@ type serverState struct {
 	resp3Asked clock.Instant
 	// witness is a connection in RESP2 that was there when the last one in RESP3 was closed at HELLO; 0 if there is none.
 	witness message.ConnID
+	hungUp  clock.Instant // when that was
 }
 
 // ability is what is known of whether a server can do something.
@@ -233,14 +234,22 @@ func (o serverSide) LacksRESP3(c *upstream.Conn) (known bool) {
 	return known
 }
 
+// hangUpsApart is what it takes at least for two closings at HELLO to have two causes.
+const hangUpsApart = clock.Instant(100 * time.Millisecond)
+
 // HungUp says whether a server that has closed a connection at HELLO lacks RESP3, as some proxies close at what they do
 // not know: it does if it has done so before, and a connection in RESP2 has lived through both. A server that dies closes
-// that too, sooner or later. If there is none, one is made, for the next time.
+// that too, but who hears of several ends hears of them one after the other: so both have to be some time apart. If there
+// is no such connection, one is made, for the next time.
 func (o serverSide) HungUp(c *upstream.Conn) bool {
 	_, state := o.stateOf(c)
 	if state == nil || state.resp3 == unable {
 		return state != nil
 	}
+	if state.witness != 0 && o.e.now < state.hungUp+hangUpsApart {
+		return false
+	}
+	state.hungUp = o.e.now
 	survived := false
 	var witness message.ConnID
 	state.each(func(other *upstream.Conn) {
