@@ -48,6 +48,7 @@ type workload struct {
 	atLeast int     // requests of a run, however fast or slow
 	floor   bool    // the floor is measured, too
 	mayFail bool    // what another proxy does not manage is said, and ends nothing
+	own     bool    // the load is this program's own: redis-benchmark copies what is left of a large request at each write
 	bars    []bar
 }
 
@@ -159,7 +160,7 @@ func get(name string, clients, pipeline, probe, atLeast int, bars ...bar) worklo
 func read(name string, k keyspace, clients, probe int, bars ...bar) workload {
 	return workload{
 		Name: name, Protocol: redis, Clients: clients, Pipeline: 1, Servers: 2,
-		Args: []string{"GET", k.prefix + placeholder}, keys: k, probe: probe, bars: bars,
+		Args: []string{"GET", k.prefix + placeholder}, keys: k, probe: probe, bars: bars, own: k.valueSize >= 1<<20,
 	}
 }
 
