@@ -60,7 +60,7 @@ race: ## the race detector over the rooms with goroutines
 	$(if $(strip $(RACE_PKGS)),CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m $(RACE_PKGS),@echo "race: no room with goroutines has tests yet")
 
 sim: ## millions of simulated requests, from SEEDS seeds with faults and as many without
-	go test ./internal/sim -run 'TestSeeds' -sim.seeds $(SEEDS) -timeout 10m
+	go test ./internal/sim -run 'TestSeeds' -sim.seeds $(SEEDS) -timeout 60m
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz.sh $(FUZZTIME)
