@@ -18,7 +18,7 @@ COMPAT   ?=
 
 # The race detector costs five to ten times the CPU, so it runs where goroutines meet and nowhere else.
 # internal/archtest fails when a room that starts goroutines or takes locks is missing here.
-RACE_ROOMS := stats eventloop proxy redisclient health control metrics admin daemon demo sim servertest redistest memcachedtest
+RACE_ROOMS := stats eventloop proxy redisclient health control metrics admin daemon demo servertest redistest memcachedtest
 
 # What `go build ./...` must accept. The one that is vetted has the poll(2) driver.
 CROSS      := linux/amd64 linux/arm64 darwin/arm64 darwin/amd64 freebsd/amd64
