@@ -42,7 +42,7 @@ var troubles = []*trouble{
 			_, _ = io.Copy(io.Discard, c)
 			return false
 		},
-		settings: []string{"timeout: 300"}, want: []string{timedOut}, counts: true,
+		settings: []string{"timeout: 500"}, want: []string{timedOut}, counts: true,
 	},
 	{name: "closes at once", accept: func(*net.TCPConn) bool { return false }, want: ends, counts: true},
 	{name: "resets at once", accept: reset, want: ends, counts: true},

@@ -91,7 +91,7 @@ func TestServerKilledInFlightAndBack(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	servers := startServers(t, 3)
-	p := harness.Start(t, pool(servers, "timeout: 300"), config.Options{})
+	p := harness.Start(t, pool(servers, "timeout: 1000"), config.Options{})
 	keys := keyOnEach(t, p.Addr, servers)
 	c := redistest.Dial(t, p.Addr)
 	pid := pidOf(t, servers[0])
