@@ -111,7 +111,7 @@ func redisBenchmark(ctx context.Context, port int, w workload, n int) (sample, e
 	return parseCSV(out.String())
 }
 
-// ownGenerator is the driver for memcached and for large values: this program, in a process of its own. It speaks the
+// ownGenerator is the driver for memcached and for large values that are set: this program, in a process of its own. It speaks the
 // protocol of Redis too, so that it can be compared with redis-benchmark.
 func ownGenerator(ctx context.Context, port int, w workload, n int) (sample, error) {
 	r, err := runGenerator(ctx, port, w, "-pipeline", strconv.Itoa(w.Pipeline), "-requests", strconv.Itoa(n))

@@ -160,13 +160,13 @@ func get(name string, clients, pipeline, probe, atLeast int, bars ...bar) worklo
 func read(name string, k keyspace, clients, probe int, bars ...bar) workload {
 	return workload{
 		Name: name, Protocol: redis, Clients: clients, Pipeline: 1, Servers: 2,
-		Args: []string{"GET", k.prefix + placeholder}, keys: k, probe: probe, bars: bars, own: k.valueSize >= 1<<20,
+		Args: []string{"GET", k.prefix + placeholder}, keys: k, probe: probe, bars: bars,
 	}
 }
 
 func set(name string, k keyspace, clients, probe int, bars ...bar) workload {
 	w := read(name, k, clients, probe, bars...)
-	w.Args[0], w.value = "SET", true
+	w.Args[0], w.value, w.own = "SET", true, k.valueSize >= 1<<20
 	return w
 }
 
