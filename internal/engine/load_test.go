@@ -3,7 +3,9 @@ package engine_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,7 +29,7 @@ type mill struct {
 	clients []message.ConnID
 	requests,
 	replies int // per client and round; bytes of the replies
-	batch    []byte
+	batches  [][]byte           // by client
 	length   func(b []byte) int // of the request at the front of b
 	reply    func(request []byte) string
 	servers  []*millServer
@@ -80,15 +82,17 @@ func start(t testing.TB, config string, length func([]byte) int, clients, reques
 // startAs is start for one of the workers of a ledger.
 func startAs(t testing.TB, snap *topology.Snapshot, l *engine.Ledger, number int, length func([]byte) int, clients, requests int, batch []byte, reply func([]byte) string) *mill {
 	m := &mill{
-		t: t, snap: snap, now: 1 << 40, requests: requests, batch: batch, length: length, reply: reply,
+		t: t, snap: snap, now: 1 << 40, requests: requests, length: length, reply: reply,
 		byID: map[message.ConnID]*millServer{}, iov: make([][]byte, 0, 64), scratch: make([]byte, 64<<10),
 	}
 	for range m.snap.Pools[0].Servers {
 		m.servers = append(m.servers, &millServer{})
 	}
 	m.e = engine.NewWith(m, m, snap, 1, l, number)
+	keys := rand.New(rand.NewPCG(1, 1))
 	for range clients {
 		m.clients = append(m.clients, m.e.Accept(m.now, 0, netip.AddrPort{}))
+		m.batches = append(m.batches, scatter(batch, keys))
 	}
 	m.learn = true
 	m.round()
@@ -100,12 +104,22 @@ func startAs(t testing.TB, snap *topology.Snapshot, l *engine.Ledger, number int
 	return m
 }
 
+var numberedKey = regexp.MustCompile(`key:\d{12}`)
+
+// scatter gives a batch keys without an order: the processor learns one that comes again and again, and foresees each
+// key's server as it cannot in life.
+func scatter(batch []byte, random *rand.Rand) []byte {
+	return numberedKey.ReplaceAllFunc(batch, func([]byte) []byte {
+		return fmt.Appendf(nil, "key:%012d", random.IntN(100000))
+	})
+}
+
 // round is a turn that takes everybody's requests and one that takes the servers' replies.
 func (m *mill) round() {
 	m.now++
 	m.got = 0
-	for _, id := range m.clients {
-		m.receive(id, m.batch)
+	for i, id := range m.clients {
+		m.receive(id, m.batches[i])
 	}
 	for _, id := range m.dialed {
 		m.e.Connected(m.now, id, nil)

@@ -58,33 +58,40 @@ func digests(weight, total, servers int) int {
 	return int(math.Floor(float64(x)))
 }
 
-// ketama is a continuum and a table that leads into it. The table has a bucket for every value of
-// the hash's top bits, at least one per point, so that from a bucket's first point the right one is
-// less than one step away on average; a binary search takes ten steps that the branch predictor
-// cannot foresee.
+// ketama is a continuum and a table that leads into it. The table has a bucket for every value of the hash's top
+// bits, several for each point, so that nearly every bucket lies between two points and names the node itself. That
+// costs one load and a branch that the processor foresees; where it has to guess, as in a binary search or a walk from
+// point to point, each wrong guess waits for the hash and throws away the work on the requests behind it.
 type ketama struct {
-	continuum []Point  // ends with a sentinel that equals the first point but has the highest value
-	buckets   []uint32 // top bits of a hash → first point not below the bucket
-	shift     uint8    // hash >> shift is the bucket
-	nodes     []int    // Node.Index of all nodes, also those without points
+	continuum []Point // ends with a sentinel that equals the first point but has the highest value
+	buckets   []int32 // top bits of a hash → Node.Index, or ^ the first point not below the bucket
+	shift     uint8   // hash >> shift is the bucket
+	nodes     []int   // Node.Index of all nodes, also those without points
 }
+
+const (
+	spareBits = 3  // there are 8 to 16 buckets for each point,
+	mostBits  = 16 // unless that makes more than 256 KiB of them; at least one there is
+)
 
 func newKetama(nodes []Node) *ketama {
 	points := Continuum(nodes)
 	// Hashes past the last point belong to the first.
 	points = append(points, Point{math.MaxUint32, points[0].Index})
 	width := bits.Len(uint(len(points)))
+	width = max(width, min(width+spareBits, mostBits))
 	k := &ketama{
 		continuum: points,
-		buckets:   make([]uint32, 1<<width),
+		buckets:   make([]int32, 1<<width),
 		shift:     uint8(32 - width),
 	}
-	at := uint32(0)
+	at := 0
 	for b := range k.buckets {
-		for points[at].Value < uint32(b)<<k.shift {
+		first := uint32(b) << k.shift
+		for points[at].Value < first {
 			at++
 		}
-		k.buckets[b] = at
+		k.buckets[b] = k.bucket(at, first|(1<<k.shift-1))
 	}
 	for _, n := range nodes {
 		k.nodes = append(k.nodes, n.Index)
@@ -92,10 +99,28 @@ func newKetama(nodes []Node) *ketama {
 	return k
 }
 
+// bucket is what stands for the hashes up to last, of which the first belongs to the point at.
+func (k *ketama) bucket(at int, last uint32) int32 {
+	index := k.continuum[at].Index
+	for i := at; k.continuum[i].Value < last; i++ {
+		if k.continuum[i+1].Index != index {
+			return int32(^at)
+		}
+	}
+	return index
+}
+
 // Pick implements Ring: the first point whose value is not below hash, else the first of all.
 func (k *ketama) Pick(hash uint32) int {
-	at := k.buckets[hash>>k.shift]
-	// The sentinel ends the loop.
+	b := k.buckets[hash>>k.shift]
+	if b >= 0 {
+		return int(b)
+	}
+	return k.walk(int(^b), hash)
+}
+
+// walk finds the point of a hash from one that is not behind it. The sentinel ends the loop.
+func (k *ketama) walk(at int, hash uint32) int {
 	for k.continuum[at].Value < hash {
 		at++
 	}
