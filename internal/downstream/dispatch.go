@@ -90,17 +90,6 @@ func (s *Session) putOff() {
 	s.stall()
 }
 
-// judged stops the session at a request for several servers one of which has just failed.
-func (s *Session) judged(servers []int32) bool {
-	for _, server := range servers {
-		if s.desk.Owner.Judged(s, int(server)) {
-			s.putOff()
-			return true
-		}
-	}
-	return false
-}
-
 // InUse is how many bytes the buffers of all workers hold.
 func (d *Desk) InUse() int64 { return d.Pool.InUse() + d.Elsewhere }
 
@@ -303,15 +292,29 @@ func (s *Session) split(spec *command.Spec, r *request) {
 		s.sendTo(int(servers[0]), r)
 		return
 	}
-	if s.judged(servers) || s.overMemory() {
+	if s.overMemory() {
 		return
 	}
-	g := d.splitter.Split(d.Pool, spec.Shape, spec.Name, r.bytes, r.args[1:], servers, len(s.Pool.Servers))
-	s.sendGroup(g, nil)
+	s.sendGroup(d.splitter.Split(d.Pool, spec.Shape, spec.Name, r.bytes, r.args, servers, len(s.Pool.Servers)), nil)
+}
+
+// judged stops the session at a request for a server that has just failed.
+func (s *Session) judged(server int) bool {
+	if !s.desk.Owner.Judged(s, server) {
+		return false
+	}
+	s.putOff()
+	return true
 }
 
 // sendGroup takes a place in line for a split request and sends its fragments. r is nil in Redis.
 func (s *Session) sendGroup(g *fragment.Group, r *memcached.Request) {
+	for i := range g.Fragments {
+		if s.judged(g.Fragments[i].Server) {
+			s.desk.splitter.Put(s.desk.Pool, g)
+			return
+		}
+	}
 	s.counters.Inc(stats.SplitRequests)
 	s.counters.Add(stats.Fragments, uint64(len(g.Fragments)))
 	e := entry{group: g}

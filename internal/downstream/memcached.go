@@ -221,9 +221,6 @@ func (s *Session) getMany(b []byte, r *memcached.Request) {
 		s.forwardKey(int(servers[0]), b, r, false)
 		return
 	}
-	if s.judged(servers) {
-		return
-	}
 	if s.noMemoryFor(r) {
 		return
 	}
@@ -234,9 +231,6 @@ func (s *Session) getMany(b []byte, r *memcached.Request) {
 
 // keyless dispatches what concerns the connection, the proxy or every server.
 func (s *Session) keyless(b []byte, r *memcached.Request) {
-	if (r.Op == memcached.FlushAll && s.Pool.FlushAll || r.Op == memcached.Stats && len(r.Tokens) > 1) && s.judged(s.everyServer()) {
-		return
-	}
 	switch r.Op {
 	case memcached.Version:
 		s.tellLocally(r, "VERSION "+memcached.ProtocolVersion)
@@ -252,6 +246,11 @@ func (s *Session) keyless(b []byte, r *memcached.Request) {
 			s.counters.Inc(stats.RefusedCommands)
 			s.tell(r, "CLIENT_ERROR flush_all not allowed")
 			return
+		}
+		for i := range s.Pool.Servers { // asked first: what was stripped cannot be put off
+			if s.judged(i) {
+				return
+			}
 		}
 		s.everywhere(trimLeft(r.Strip(b)), false, r)
 	case memcached.Stats:
@@ -272,16 +271,6 @@ func (s *Session) everywhere(request []byte, numbers bool, r *memcached.Request)
 	if d := s.desk; !s.noMemoryFor(r) {
 		s.sendGroup(d.splitter.Every(d.Pool, request, s.Pool.Servers, numbers), r)
 	}
-}
-
-// everyServer lists the servers of the pool.
-func (s *Session) everyServer() []int32 {
-	servers := s.desk.servers[:0]
-	for i := range s.Pool.Servers {
-		servers = append(servers, int32(i))
-	}
-	s.desk.servers = servers
-	return servers
 }
 
 var (

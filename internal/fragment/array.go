@@ -1,35 +1,44 @@
 package fragment
 
-import "github.com/cashew-proxy/cashew/internal/resp"
+import (
+	"math"
+
+	"github.com/cashew-proxy/cashew/internal/resp"
+)
 
 // arrayShape is MGET: each server answers with an array of its keys' values, and the client gets one
 // array in the order of its keys.
 var arrayShape = shape{step: 1, accept: acceptArray, append: appendArray, refusal: redisError}
 
-// acceptArray checks that the reply has one value or nil for every key of the fragment, and leaves
-// the cursor at the first.
-func acceptArray(_ *Group, f *Fragment) bool {
-	count, next := header(f.reply, 0, '*')
-	if next == 0 || count != f.keys {
+// acceptArray checks that the reply has one value or nil for every key of the fragment, notes how long each is,
+// and leaves the cursor at the first.
+func acceptArray(g *Group, f *Fragment) bool {
+	count, at := header(f.reply, 0, '*')
+	if at == 0 || count != f.keys {
 		return false
 	}
-	f.cursor = next
-	i := next
-	for range count {
-		if i = element(f.reply, i); i == 0 {
+	f.cursor = at
+	for i := range g.blocks[f.first : f.first+f.keys] {
+		next := element(f.reply, at)
+		if next == 0 || next-at > math.MaxUint32 {
 			return false
 		}
+		g.blocks[f.first+i] = uint32(next - at)
+		at = next
 	}
-	return i == len(f.reply)
+	return at == len(f.reply)
 }
 
-func appendArray(g *Group, dst []byte) []byte {
-	dst = resp.AppendArray(dst, g.keys)
+func appendArray(g *Group, dst []byte) []byte { return g.appendBlocks(resp.AppendArray(dst, g.keys)) }
+
+// appendBlocks appends the keys' parts of the replies in the order of the keys.
+func (g *Group) appendBlocks(dst []byte) []byte {
 	for _, i := range g.of {
 		f := &g.Fragments[i]
-		next := element(f.reply, f.cursor)
-		dst = append(dst, f.reply[f.cursor:next]...)
-		f.cursor = next
+		end := f.cursor + int(g.blocks[f.first])
+		f.first++
+		dst = append(dst, f.reply[f.cursor:end]...)
+		f.cursor = end
 	}
 	return dst
 }

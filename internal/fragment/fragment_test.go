@@ -31,7 +31,7 @@ func (b *bench) request(words ...string) {
 	if n, err := p.Next(b.buf, &lim); n != len(b.buf) || err != nil {
 		panic(fmt.Sprint("the test's own request: ", n, err))
 	}
-	b.args = p.Args[1:]
+	b.args = p.Args
 }
 
 // naive is what the fragments should be: by server, in order of servers, keys in order.
@@ -276,7 +276,7 @@ func FuzzCoalesce(f *testing.F) {
 		b := bench{pool: bytebuf.Pool{Mangle: true}}
 		b.request("x", "a", "b", "c", "d", "e", "f", "g", "h")
 		at := []int32{0, 1, 1, 0}
-		g := b.splitter.Split(&b.pool, sh, "name", b.buf, b.args[:4*Step(sh)], at, 2)
+		g := b.splitter.Split(&b.pool, sh, "name", b.buf, b.args[:1+4*Step(sh)], at, 2)
 		p := resp.ReplyParser{Nesting: 8}
 		for i := range g.Fragments {
 			o := Waiting

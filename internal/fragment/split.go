@@ -1,6 +1,8 @@
 package fragment
 
 import (
+	"slices"
+
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/command"
 	"github.com/cashew-proxy/cashew/internal/resp"
@@ -31,40 +33,47 @@ func shapeOf(s command.Shape) *shape {
 
 // Split makes one fragment for every server in servers, which names the server of each key in the
 // order of the keys; fragments are in the order of the servers. name is the command in lower case,
-// args are the places in buf of all that follows it. The work is linear in the number of keys.
+// args are the places in buf of the client's word for it and of all that follows. The work is linear in the number of keys.
 func (s *Splitter) Split(pool *bytebuf.Pool, sh command.Shape, name string, buf []byte, args []resp.Arg, servers []int32, count int) *Group {
 	g := s.get()
 	g.shape, g.keys = shapeOf(sh), len(servers)
 	s.group(g, servers, count)
 	step := g.shape.step
-	// Sizes first, so that each request is built in a buffer of its final size. cursor counts here.
-	for k, f := range g.of {
-		fr := &g.Fragments[f]
-		fr.keys++
-		for _, a := range args[k*step : (k+1)*step] {
-			fr.cursor += resp.BulkSize(a.Len)
-		}
+	// What a key needs is copied as the client sent it, from the end of what was before. Sizes first, so that each
+	// request is built in a buffer of its final size. cursor counts here.
+	at := behind(args[0])
+	for k, i := range g.of {
+		f, end := &g.Fragments[i], behind(args[(k+1)*step])
+		f.keys++
+		f.cursor += end - at
+		at = end
 	}
+	first := 0
 	for i := range g.Fragments {
 		f := &g.Fragments[i]
 		n := 1 + f.keys*step
 		f.Request = pool.Get(resp.HeaderSize(n) + resp.BulkSize(len(name)) + f.cursor)
 		f.Request = resp.AppendArray(f.Request, n)
-		f.Request = appendBulkString(f.Request, name)
-		f.cursor = 0
+		f.Request = resp.AppendBulkString(f.Request, name)
+		f.cursor, f.first = 0, first
+		first += f.keys
 	}
-	for k, f := range g.of {
-		fr := &g.Fragments[f]
-		for _, a := range args[k*step : (k+1)*step] {
-			fr.Request = resp.AppendBulk(fr.Request, buf[a.Off:a.Off+a.Len])
-			if fr.KeyEnd == 0 {
-				fr.KeyEnd = len(fr.Request) - len("\r\n")
-			}
+	g.blocks = slices.Grow(g.blocks[:0], first)[:first]
+	at = behind(args[0])
+	for k, i := range g.of {
+		f, end := &g.Fragments[i], behind(args[(k+1)*step])
+		if f.KeyEnd == 0 {
+			f.KeyEnd = len(f.Request) + behind(args[k*step+1]) - len("\r\n") - at
 		}
+		f.Request = append(f.Request, buf[at:end]...)
+		at = end
 	}
 	g.waiting = len(g.Fragments)
 	return g
 }
+
+// behind is where what follows an argument begins.
+func behind(a resp.Arg) int { return a.Off + a.Len + len("\r\n") }
 
 // group fills g.Fragments with the servers in use, in their order, and g.of.
 func (s *Splitter) group(g *Group, servers []int32, count int) {
@@ -114,14 +123,4 @@ func (s *Splitter) Put(pool *bytebuf.Pool, g *Group) {
 	if len(s.free) < freeGroups {
 		s.free = append(s.free, g)
 	}
-}
-
-func appendBulkString(dst []byte, s string) []byte {
-	dst = append(dst, '$')
-	if len(s) >= 10 {
-		dst = append(dst, byte('0'+len(s)/10))
-	}
-	dst = append(dst, byte('0'+len(s)%10), '\r', '\n')
-	dst = append(dst, s...)
-	return append(dst, '\r', '\n')
 }

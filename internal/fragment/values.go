@@ -106,16 +106,7 @@ func acceptValues(g *Group, f *Fragment) bool {
 	return string(f.reply[at:]) == endLine
 }
 
-func appendValues(g *Group, dst []byte) []byte {
-	for _, i := range g.of {
-		f := &g.Fragments[i]
-		n := int(g.blocks[f.first])
-		f.first++
-		dst = append(dst, f.reply[f.cursor:f.cursor+n]...)
-		f.cursor += n
-	}
-	return append(dst, endLine...)
-}
+func appendValues(g *Group, dst []byte) []byte { return append(g.appendBlocks(dst), endLine...) }
 
 // Miss makes the keys of fragment i missing, whatever has come of its reply. It reports false, and has
 // done nothing, for requests that are not for keys' values.
