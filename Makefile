@@ -38,7 +38,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test race sim fuzz cover lint fmt cross check bench bench-build bench-latency bench-peers compat package clean peers chaos
+.PHONY: help build demo test race sim fuzz cover lint fmt cross check bench bench-build bench-latency bench-peers profile compat package clean peers chaos
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -102,6 +102,11 @@ bench-build: build
 
 bench: bench-build ## measure against nutcracker and no proxy (BENCH='-quick …', BENCH='-group many|large|workers')
 	bin/cashew-bench -cashew bin/cashew -out bench/results $(BENCH)
+
+profile: bench-build ## cmd/cashew/default.pgo: what the compiler optimizes for, from the rows of make bench; four minutes
+	rm -rf bin/profiles && mkdir -p bin/profiles
+	bin/cashew-bench -targets cashew -rounds 1 -seconds 6 -profile bin/profiles
+	go tool pprof -proto -ignore Syscall6 -output cmd/cashew/default.pgo bin/profiles/*.pb.gz
 
 bench-latency: bench-build ## latencies in an open loop, at half of nutcracker's saturation (BENCH='-rounds 5 -seconds 60')
 	bin/cashew-bench latency -cashew bin/cashew -out bench/results $(BENCH)

@@ -85,8 +85,9 @@ func measure(ctx context.Context, o *options, f *fleet, w workload) (result, err
 			if r.Unable[t.name] != "" {
 				continue
 			}
+			profiled := o.profile(ctx, t, w)
 			s, err := t.load(ctx, w, requests[t.name])
-			if err != nil {
+			if err = errors.Join(err, profiled()); err != nil {
 				if err := r.unable(ctx, t, err); err != nil {
 					return r, err
 				}

@@ -25,6 +25,7 @@ type options struct {
 	nutcracker string
 	peers      map[string]string // paths by name, of those that are to be measured
 	out        string            // directory; "" writes no files
+	profiles   string            // the same, of cashew's CPU
 }
 
 // targetNames are what the rows of the table are measured with.
@@ -46,6 +47,7 @@ func parseFlags(args []string) (*options, error) {
 	fs.BoolVar(&o.quick, "quick", false, "one round of short runs: shows that it works, measures nothing")
 	fs.BoolVar(&o.check, "check", false, "only compare the load generator for memcached with redis-benchmark")
 	fs.BoolVar(&o.publish, "publish", false, "also write the figures into README.md, docs/performance.md and the picture")
+	fs.StringVar(&o.profiles, "profile", "", "directory for a profile of cashew's CPU in each row")
 	group := fs.String("group", groups[0].name, "which rows: table, many (keys in a request), large (values), workers or peers")
 	only := fs.String("only", "", "run only the workloads whose name matches this regular expression")
 	targets := fs.String("targets", "", "what to measure: "+strings.Join(targetNames, ", ")+", cashew-N with N workers (default: what the group is for)")

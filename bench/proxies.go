@@ -105,7 +105,7 @@ func (f *fleet) cashewPath(ctx context.Context, o *options) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(f.dir, "cashew")
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", path, "./cmd/cashew")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, "./cmd/cashew")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -4,7 +4,7 @@ const (
 	firstSegment = 1 << 10 // room of an empty queue's first buffer
 	lastSegment  = 32 << 10
 	// largeSegment is the room reserved at once for the bytes of a large value.
-	largeSegment = 256 << 10
+	largeSegment = 1 << 20
 )
 
 // Queue is a first-in first-out sequence of bytes in pool buffers: the unsent output of a connection.

@@ -16,6 +16,7 @@ const directSize = 32 << 10
 // scratch.
 func (s *Session) Space(scratch []byte) []byte {
 	s.direct = toScratch
+	scratch = scratch[:min(len(scratch), turnBytes)]
 	p := s.partial
 	if p == nil {
 		return scratch
@@ -31,6 +32,9 @@ func (s *Session) Space(scratch []byte) []byte {
 	n := min(cap(p.buf)-len(p.buf), missing)
 	return p.buf[len(p.buf) : len(p.buf)+n : len(p.buf)+n]
 }
+
+// turnBytes is what one client can bring into a turn, large requests apart: all others wait for what is done with it.
+const turnBytes = 64 << 10
 
 // growth is how many bytes of room there may be for each one that has come, so that an announced length alone costs
 // nothing, and little is copied from a buffer to a larger one. What is mapped and not written to takes no memory.

@@ -52,7 +52,7 @@ type Observer interface {
 }
 
 // sendLimit is how many bytes Output lends at a time: what one system call may move.
-const sendLimit = 256 << 10
+const sendLimit = 1 << 20
 
 // Engine is one worker's data plane.
 type Engine struct {

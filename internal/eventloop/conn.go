@@ -196,50 +196,52 @@ func (l *Loop) lose(c *conn, errno syscall.Errno) {
 	l.handler.Lost(l.now, c.id, SysError{errno})
 }
 
-// flush writes a connection's output, until the kernel takes no more or it was written maxWrites
-// times, and leaves the rest to the poller or to the next turn.
+// flush writes a connection's output, until the kernel takes no more, or it was written maxWrites
+// times or maxTransfer bytes, and leaves the rest to the poller or to the next turn.
 func (l *Loop) flush(id message.ConnID) {
 	c := l.find(id)
 	if c == nil {
 		return
 	}
-	for range maxWrites {
+	for times, bytes := 0, 0; times < maxWrites && bytes < maxTransfer; times++ {
 		if c.id != id || c.state != open || c.blocked {
 			return
 		}
-		if !l.writeOnce(c) {
+		n, more := l.writeOnce(c)
+		if !more {
 			return
 		}
+		bytes += n
 	}
 	if c.id == id && c.state == open {
 		l.again = append(l.again, id)
 	}
 }
 
-// writeOnce asks for output and writes what one system call may take. It returns whether all of that
-// was taken, so that there may be more.
-func (l *Loop) writeOnce(c *conn) (more bool) {
+// writeOnce asks for output and writes what one system call may take. It returns how much that was and whether all of
+// it was taken, so that there may be more.
+func (l *Loop) writeOnce(c *conn) (n int, more bool) {
 	l.iov = l.handler.Output(c.id, l.iov[:0])
 	if len(l.iov) == 0 {
-		return false
+		return 0, false
 	}
 	asked, n, errno := l.writer.write(c.fd, l.iov)
 	// Large buffers are mapped and may be unmapped; a pointer left here could then point into what
 	// the Go heap puts in their place.
 	clear(l.iov)
 	if asked == 0 {
-		return false
+		return 0, false
 	}
 	l.count.Writes++
 	switch errno {
 	case 0:
 	case syscall.EINTR:
-		return true
+		return 0, true
 	case syscall.EAGAIN:
 		n = 0
 	default:
 		l.lose(c, errno)
-		return false
+		return 0, false
 	}
 	if n < asked {
 		c.blocked = true
@@ -249,7 +251,7 @@ func (l *Loop) writeOnce(c *conn) (more bool) {
 		l.unsettled = true
 		l.handler.Sent(l.now, c.id, n)
 	}
-	return n == asked
+	return n, n == asked
 }
 
 // mark has the poller told of a change at the end of the turn. Most changes are undone by then.

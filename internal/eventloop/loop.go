@@ -25,11 +25,14 @@ import (
 )
 
 const (
-	// scratchSize is the loop's read buffer, and with it what one client can bring into a turn.
-	scratchSize = 64 << 10
-	// maxTransfer bounds the bytes of one read or write: a garbage collection has to wait for raw
-	// system calls, and copying 256 KiB takes some 20 µs.
-	maxTransfer = 256 << 10
+	// scratchSize is the loop's read buffer, and with it what one server can bring into a turn. A server that finds
+	// its socket full has to come back for the rest, which costs it and the loop more than the room.
+	scratchSize = 256 << 10
+	// maxTransfer bounds the bytes of one read or write, and about those that one connection is written in a turn.
+	maxTransfer = 1 << 20
+	// rawTransfer bounds those of system calls that the scheduler does not see: a garbage collection has to wait
+	// for them, and copying 256 KiB takes some 20 µs.
+	rawTransfer = 256 << 10
 	// maxVectors bounds the buffers of one write; it is the kernels' limit, IOV_MAX.
 	maxVectors = 1024
 	// maxWrites bounds the writes to one connection in one turn; it goes on in the next.
@@ -51,7 +54,7 @@ type Handler interface {
 	// the handler still calls Close, or uses the slot again under its next generation.
 	Connected(now clock.Instant, id message.ConnID, err error)
 	// Space returns where the next bytes of id are to be read: scratch, or the tail of a large value,
-	// of which at most 256 KiB are used in one turn. Nothing at all means scratch.
+	// of which at most 1 MiB is used in one turn. Nothing at all means scratch.
 	Space(id message.ConnID, scratch []byte) []byte
 	// Received hands over the bytes read, the beginning of what Space returned. If that was scratch,
 	// nothing of it may be kept; it may be overwritten.

@@ -9,13 +9,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The system calls of the data path. They cannot block, so they do not go through the scheduler.
+// The system calls of the data path. They cannot block, so they do not go through the scheduler, unless they copy
+// so much that others would wait for them.
+
+// transfer makes a system call for so many bytes.
+func transfer(trap, fd, p, n uintptr, size int) (uintptr, syscall.Errno) {
+	if size > rawTransfer {
+		r, _, errno := unix.Syscall(trap, fd, p, n)
+		return r, errno
+	}
+	r, _, errno := unix.RawSyscall(trap, fd, p, n)
+	return r, errno
+}
 
 const tcpKeepIdle = unix.TCP_KEEPIDLE
 
 // sysRead reads into p, which is not empty.
 func sysRead(fd int, p []byte) (int, syscall.Errno) {
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	n, errno := transfer(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), len(p))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -51,9 +62,9 @@ func (w *writer) write(fd int, bufs [][]byte) (asked, n int, errno syscall.Errno
 	case 0:
 		return 0, 0, 0
 	case 1:
-		r, _, errno = unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(w.iov[0].Base)), uintptr(asked))
+		r, errno = transfer(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(w.iov[0].Base)), uintptr(asked), asked)
 	default:
-		r, _, errno = unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&w.iov[0])), uintptr(k))
+		r, errno = transfer(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&w.iov[0])), uintptr(k), asked)
 	}
 	clear(w.iov[:k]) // see Loop.writeOnce
 	if errno != 0 {

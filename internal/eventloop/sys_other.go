@@ -25,7 +25,7 @@ func sysClose(fd int) { unix.Close(fd) }
 
 // writer gathers buffers, because package unix has no vectored write for all these systems.
 type writer struct {
-	buf [scratchSize]byte
+	buf [64 << 10]byte
 }
 
 // write makes one system call for at most maxTransfer bytes of bufs. It returns how many it asked
