@@ -27,24 +27,22 @@ import (
 func main() {
 	// Children die with the thread that started them (see childAttr), so that thread must be this one.
 	runtime.LockOSThread()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := command(ctx, os.Args[1:])
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err := command(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		stop()
 		os.Exit(1)
 	}
 }
 
-func command(ctx context.Context, args []string) error {
+func command(args []string) error {
 	if len(args) > 0 {
-		if args[0] == "latency" {
-			return latencyCommand(ctx, args[1:], os.Stdout)
-		}
-		if sub := subcommands[args[0]]; sub != nil {
+		if sub := subcommands[args[0]]; sub != nil { // a process of its own: a signal ends it
 			return sub(args[1:], os.Stdout)
 		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(args) > 0 && args[0] == "latency" {
+		return latencyCommand(ctx, args[1:], os.Stdout)
 	}
 	o, err := parseFlags(args)
 	if err != nil {
