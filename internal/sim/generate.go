@@ -43,7 +43,7 @@ func (c *client) await(e expect) {
 		c.owed++
 	}
 	e.flushed = c.w.flushed
-	e.lane = c.lane
+	e.lane, e.asked = c.lane, c.w.now
 	e.since = len(c.w.eras) - 1
 	e.end = c.moved + c.send.size()
 	c.waiting = append(c.waiting, e)
