@@ -3,7 +3,6 @@ package sim
 import (
 	"bytes"
 	"cmp"
-	"github.com/cashew-proxy/cashew/internal/clock"
 	"slices"
 	"strconv"
 	"strings"
