@@ -100,7 +100,7 @@ bench-build: build
 	@scripts/peers.sh redis-server redis-benchmark memcached nutcracker
 	go build -o bin/cashew-bench ./bench
 
-bench: bench-build ## measure against nutcracker and no proxy (BENCH='-quick …', BENCH='-group many|large|workers')
+bench: bench-build ## measure against nutcracker and no proxy (BENCH='-quick …', BENCH='-group many|large|workers|hot')
 	bin/cashew-bench -cashew bin/cashew -out bench/results $(BENCH)
 
 bench-latency: bench-build ## latencies in an open loop, at half of nutcracker's saturation (BENCH='-rounds 5 -seconds 60')
