@@ -46,7 +46,7 @@ func parseFlags(args []string) (*options, error) {
 	fs.BoolVar(&o.quick, "quick", false, "one round of short runs: shows that it works, measures nothing")
 	fs.BoolVar(&o.check, "check", false, "only compare the load generator for memcached with redis-benchmark")
 	fs.BoolVar(&o.publish, "publish", false, "also write the figures into README.md, docs/performance.md and the picture")
-	group := fs.String("group", groups[0].name, "which rows: table, many (keys in a request), large (values), workers or peers")
+	group := fs.String("group", groups[0].name, "which rows: table, many (keys in a request), large (values), workers, hot (one key) or peers")
 	only := fs.String("only", "", "run only the workloads whose name matches this regular expression")
 	targets := fs.String("targets", "", "what to measure: "+strings.Join(targetNames, ", ")+", cashew-N with N workers, "+joining+" with coalesce_reads (default: what the group is for)")
 	for _, p := range peers {
