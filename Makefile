@@ -100,7 +100,7 @@ bench-build: build
 	@scripts/peers.sh redis-server redis-benchmark memcached nutcracker
 	go build -o bin/cashew-bench ./bench
 
-bench: bench-build ## measure against nutcracker and no proxy (BENCH='-quick …', BENCH='-group many|large|workers')
+bench: bench-build ## measure against nutcracker and no proxy (BENCH='-quick …', BENCH='-group many|large|workers|hot')
 	bin/cashew-bench -cashew bin/cashew -out bench/results $(BENCH)
 
 profile: bench-build ## cmd/cashew/default.pgo: what the compiler optimizes for, from the rows of make bench; four minutes

@@ -27,6 +27,10 @@ var groups = []*group{
 		name: "workers", rows: workerRows(), targets: []string{cashew + "-1", cashew + "-2", cashew},
 		note: "cashew-N has `threads: N`, cashew has `auto`.",
 	},
+	{
+		name: "hot", rows: hotRows(), targets: []string{direct, nutcracker, cashew, joining},
+		note: "All clients ask for one key. " + joining + " has `coalesce_reads: true`.",
+	},
 	{name: "peers", rows: peerRows(), targets: proxied, note: "The other proxies have two servers each of their own, since they place keys in other ways."},
 }
 
@@ -102,6 +106,28 @@ func workerRows() []workload {
 	}
 	for i := range rows {
 		rows[i].floor = false
+	}
+	return rows
+}
+
+// joining is cashew with coalesce_reads.
+const joining = cashew + "-joining"
+
+// hotRows are those in which all clients ask for one key.
+func hotRows() (rows []workload) {
+	for _, s := range []struct {
+		name  string
+		space keyspace
+	}{{"32", small}, {"4KiB", keyspace{"4k:", 256, 4 << 10}}} {
+		for _, w := range []workload{
+			get("hot-"+s.name+"-50c", 50, 1, 20_000, 0),
+			get("hot-"+s.name+"-1000c", 1000, 1, 20_000, 0),
+			get("hot-"+s.name+"-50c-P16", 50, 16, 100_000, 0),
+		} {
+			w.keys, w.floor = s.space, false
+			w.Args[1] = s.space.prefix + strings.Repeat("0", len(placeholder))
+			rows = append(rows, w)
+		}
 	}
 	return rows
 }

@@ -26,6 +26,7 @@ func TestRowsAreThere(t *testing.T) {
 			"many":    {"mget-10-s1", "mget-100-s2", "mset-1000-s4", "mget-10000-s16", "mset-10000-s16"},
 			"large":   {"get-16KiB", "set-128KiB", "get-1MiB", "get-16MiB", "set-100MiB"},
 			"workers": {"get-50c", "get-50c-P100", "get-200c-P16"},
+			"hot":     {"hot-32-50c", "hot-32-1000c", "hot-4KiB-50c-P16"},
 			"peers":   {"get-1c", "mget-100", "mc-get-50c"},
 		}[g.name] {
 			if !slices.Contains(names, want) {
@@ -60,6 +61,25 @@ func TestManyIsMeasured(t *testing.T) {
 	} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("no %q in\n%s", want, table.String())
+		}
+	}
+}
+
+// TestHotIsMeasured: reads join in the cashew that is to join them, and only there.
+func TestHotIsMeasured(t *testing.T) {
+	needPeers(t)
+	o, err := parseFlags([]string{"-quick", "-group", "hot", "-only", "^hot-32-50c-P16$"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.seconds = 0.05
+	var table bytes.Buffer
+	if err := run(t.Context(), o, &table); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"direct", "nutcracker", "cashew", "cashew-joining"} {
+		if !strings.Contains(table.String(), "\n| hot-32-50c-P16 | "+want+" | ") {
+			t.Errorf("no %s in\n%s", want, table.String())
 		}
 	}
 }

@@ -48,9 +48,9 @@ func parseFlags(args []string) (*options, error) {
 	fs.BoolVar(&o.check, "check", false, "only compare the load generator for memcached with redis-benchmark")
 	fs.BoolVar(&o.publish, "publish", false, "also write the figures into README.md, docs/performance.md and the picture")
 	fs.StringVar(&o.profiles, "profile", "", "directory for a profile of cashew's CPU in each row")
-	group := fs.String("group", groups[0].name, "which rows: table, many (keys in a request), large (values), workers or peers")
+	group := fs.String("group", groups[0].name, "which rows: table, many (keys in a request), large (values), workers, hot (one key) or peers")
 	only := fs.String("only", "", "run only the workloads whose name matches this regular expression")
-	targets := fs.String("targets", "", "what to measure: "+strings.Join(targetNames, ", ")+", cashew-N with N workers (default: what the group is for)")
+	targets := fs.String("targets", "", "what to measure: "+strings.Join(targetNames, ", ")+", cashew-N with N workers, "+joining+" with coalesce_reads (default: what the group is for)")
 	for _, p := range peers {
 		fs.Func(p.name, "path of a "+p.name+" to measure too", func(path string) error {
 			if path != "" {
@@ -86,8 +86,8 @@ func (o *options) chooseTargets(names string) error {
 		o.targets = strings.Split(names, ",")
 	}
 	for _, name := range o.targets {
-		if !slices.Contains(targetNames, name) && !fixed(name) {
-			return fmt.Errorf("-targets: %q is none of %s, nor %s-N", name, strings.Join(targetNames, ", "), cashew)
+		if !slices.Contains(targetNames, name) && !fixed(name) && name != joining {
+			return fmt.Errorf("-targets: %q is none of %s, nor %s-N, nor %s", name, strings.Join(targetNames, ", "), cashew, joining)
 		}
 	}
 	if o.group.name == "peers" && len(o.peers) == 0 {

@@ -33,6 +33,9 @@ func (f *fleet) startProxy(ctx context.Context, o *options, name string, pool *p
 	}
 	file := filepath.Join(f.dir, p.name+".yml")
 	text := fmt.Sprintf("bench:\n  listen: 127.0.0.1:%d\n%s", p.port, pool.config)
+	if name == joining {
+		text += "  coalesce_reads: true\n"
+	}
 	if name != nutcracker {
 		text += ofCashew(name, p.admin)
 	}
@@ -65,8 +68,8 @@ func (f *fleet) pathOf(ctx context.Context, o *options, name string) (path strin
 // port may be somebody's, and the number of workers if the target's name has one.
 func ofCashew(name string, admin int) string {
 	text := fmt.Sprintf("cashew:\n  admin: 127.0.0.1:%d\n", admin)
-	if n, ok := strings.CutPrefix(name, cashew+"-"); ok {
-		text += "  threads: " + n + "\n"
+	if fixed(name) {
+		text += "  threads: " + strings.TrimPrefix(name, cashew+"-") + "\n"
 	}
 	return text
 }

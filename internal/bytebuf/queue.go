@@ -1,5 +1,7 @@
 package bytebuf
 
+import "bytes"
+
 const (
 	firstSegment = 1 << 10 // room of an empty queue's first buffer
 	lastSegment  = 32 << 10
@@ -103,6 +105,27 @@ func (q *Queue) Buffers(iov [][]byte, limit int) [][]byte {
 		limit -= len(b)
 	}
 	return iov
+}
+
+// Has says whether the bytes that begin so many before the end are b.
+func (q *Queue) Has(before int, b []byte) bool {
+	if before > q.size || len(b) > before {
+		return false
+	}
+	i := len(q.segs) - 1
+	for ; before > len(q.segs[i]); i-- {
+		before -= len(q.segs[i])
+	}
+	for seg := q.segs[i][len(q.segs[i])-before:]; ; seg = q.segs[i] {
+		n := min(len(seg), len(b))
+		if !bytes.Equal(seg[:n], b[:n]) {
+			return false
+		}
+		if b = b[n:]; len(b) == 0 {
+			return true
+		}
+		i++
+	}
 }
 
 // Consume drops the first n bytes and gives their buffers back.

@@ -7,6 +7,39 @@ import (
 	"testing"
 )
 
+// Bytes are found wherever they are, and no others are taken for them.
+func TestHas(t *testing.T) {
+	m := newModel(t)
+	m.do(0, 1000) // 24 bytes are left in the first buffer
+	m.do(0, 500)
+	m.do(1, 100)
+	m.q.Consume(&m.pool, 10)
+	m.want = m.want[10:]
+	for _, size := range []int{1, 30, 700} {
+		for at := range len(m.want) - size + 1 {
+			b := bytes.Clone(m.want[at : at+size])
+			before := len(m.want) - at
+			if !m.q.Has(before, b) {
+				t.Fatalf("%d bytes, %d before the end, are not found", size, before)
+			}
+			for _, i := range []int{0, size / 2, size - 1} {
+				b[i]++
+				if m.q.Has(before, b) {
+					t.Fatalf("%d bytes, %d before the end: one differs and is not seen", size, before)
+				}
+				b[i]--
+			}
+		}
+	}
+	if m.q.Has(len(m.want)+1, m.want) || m.q.Has(3, m.want[len(m.want)-4:]) {
+		t.Error("bytes are found that are not there")
+	}
+	m.q.Clear(&m.pool)
+	if m.q.Has(1, []byte{m.want[0]}) {
+		t.Error("an empty queue has bytes")
+	}
+}
+
 // model is a queue beside what it should be: a plain slice.
 type model struct {
 	t    testing.TB

@@ -81,6 +81,10 @@ type Spec struct {
 	// matters to the proxy: the request path then needs neither Resolve, ShapeOf nor AppendKeys.
 	Simple bool
 
+	// Joinable means that the reply to a request is as good for everybody who asks the same at that moment: it reads one
+	// key, and changes nothing.
+	Joinable bool
+
 	// Class is what the command counts as.
 	Class stats.Class
 

@@ -150,16 +150,22 @@ type row struct {
 }
 
 func (r row) spec(prefix string) Spec {
+	simple := r.shape == OneKey && !r.keys.dynamic() && r.keys.FirstKey == r.keys.LastKey
 	return Spec{
-		Class:   r.class(),
-		Name:    prefix + r.name,
-		Arity:   r.arity,
-		Flags:   r.flags,
-		Shape:   r.shape,
-		Simple:  r.shape == OneKey && !r.keys.dynamic() && r.keys.FirstKey == r.keys.LastKey,
-		KeySpec: r.keys,
+		Class:    r.class(),
+		Name:     prefix + r.name,
+		Arity:    r.arity,
+		Flags:    r.flags,
+		Shape:    r.shape,
+		Simple:   simple,
+		Joinable: simple && r.flags == ReadOnly && !alone[r.name],
+		KeySpec:  r.keys,
 	}
 }
+
+// alone are the commands whose reply is for one request only although they read one key: it is drawn at random, or
+// depends on other keys, which patterns name.
+var alone = map[string]bool{"hrandfield": true, "srandmember": true, "zrandmember": true, "sort_ro": true}
 
 func (r row) class() stats.Class {
 	switch {

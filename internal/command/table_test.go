@@ -85,6 +85,32 @@ func compare(t *testing.T, ours map[string]*Spec, seen map[string]bool, entry []
 	}
 }
 
+// What is answered for several clients at once reads one key, and nothing else decides what it says.
+func TestJoinable(t *testing.T) {
+	all, n := everySpec(), 0
+	for name, s := range all {
+		if !s.Joinable {
+			continue
+		}
+		n++
+		if !s.Simple || s.Flags != ReadOnly || s.Shape != OneKey {
+			t.Errorf("%s is joinable", name)
+		}
+	}
+	if n < 50 {
+		t.Errorf("only %d commands are joinable", n)
+	}
+	for name, want := range map[string]bool{
+		"get": true, "hgetall": true, "zrange": true, "object|encoding": true, "ttl": true,
+		"set": false, "getex": false, "mget": false, "exists": false, "xread": false, "spop": false, "time": false,
+		"srandmember": false, "hrandfield": false, "zrandmember": false, "sort_ro": false,
+	} {
+		if all[name].Joinable != want {
+			t.Errorf("%s: joinable is %v", name, !want)
+		}
+	}
+}
+
 func TestShapesAreCoherent(t *testing.T) {
 	for name, s := range everySpec() {
 		keyed := s.FirstKey > 0 || s.dynamic()

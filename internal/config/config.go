@@ -69,6 +69,8 @@ type Pool struct {
 	Databases int
 	FirstKey  bool // cross_server: first_key
 
+	CoalesceReads bool
+
 	MissOnError   bool     // on_server_error: miss
 	AllowCommands []string // names of commands that are refused elsewhere
 

@@ -183,6 +183,13 @@ var connectionKeys = []key[Pool]{
 		as: asBool(func(p *Pool) *bool { return &p.Preconnect }),
 	},
 	{
+		name: "coalesce_reads", kind: "boolean", fallback: "false", since: ofCashew, touches: TouchesRequests, allowed: boolean,
+		help: "A read with one key is not sent if an identical one waits to be sent to the server, and no request with that key, nor one " +
+			"with several keys or none, has come behind it: the reply is for both. It takes load from the server of a hot key. " +
+			"[Decision 0017](decisions/0017-coalesced-reads.md) tells what it means for clients that pipeline.",
+		as: asBool(func(p *Pool) *bool { return &p.CoalesceReads }),
+	},
+	{
 		name: "tcpkeepalive", kind: "boolean", fallback: "false", since: ofTwemproxy, touches: TouchesServers, allowed: boolean,
 		help: "TCP keepalive for connections to servers and, unless `client_keepalive` says otherwise, from clients.",
 		as:   asBool(func(p *Pool) *bool { return &p.TCPKeepAlive }),

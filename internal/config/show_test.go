@@ -35,6 +35,7 @@ var shownAs = map[string][]string{
 	"client_connections":      {"8", "8"},
 	"server_connections":      {"9", "9"},
 	"preconnect":              {"true", "true"},
+	"coalesce_reads":          {"true", "true"},
 	"tcpkeepalive":            {"true", "true"},
 	"client_keepalive":        {"false", "false"},
 	"redis_auth":              {"open sesame", hidden},

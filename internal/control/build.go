@@ -92,6 +92,7 @@ func settings(c *config.Pool) topology.Settings {
 		FailureLimit:      failureLimit(c),
 		ClientKeepAlive:   c.ClientKeepAlive,
 		MissOnFailure:     c.MissOnError,
+		JoinReads:         c.CoalesceReads,
 		SlowThreshold:     c.SlowLogThreshold,
 		BigThreshold:      c.BigKeyThreshold,
 		HotKeysSample:     c.HotKeysSample,

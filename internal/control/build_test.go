@@ -128,6 +128,7 @@ p:
   client_connections: 5
   server_connections: 6
   preconnect: true
+  coalesce_reads: true
   auto_eject_hosts: true
   tcpkeepalive: true
   redis_auth: secret
@@ -156,7 +157,7 @@ p:
 	want := topology.Settings{
 		Protocol: topology.Redis,
 		Timeout:  1 * time.Millisecond, ConnectTimeout: 2 * time.Millisecond, ClientIdleTimeout: 3 * time.Millisecond,
-		ClientConnections: 5, ServerConnections: 6, Preconnect: true, ClientKeepAlive: true, FailureLimit: 2,
+		ClientConnections: 5, ServerConnections: 6, Preconnect: true, JoinReads: true, ClientKeepAlive: true, FailureLimit: 2,
 		Auth: "secret", User: "worker", Database: 7, Databases: 20, FirstKey: true, FlushDB: true, SwapDB: true, OwnCommand: true,
 		SlowThreshold: 15 * time.Millisecond, BigThreshold: 18 << 10, HotKeysSample: 16, AccessLogSample: 17,
 		Limits: topology.Limits{

@@ -64,7 +64,7 @@ func (s *Session) forward(b []byte, args []resp.Arg) bool {
 	}
 	s.count(spec.Class)
 	key := args[spec.FirstKey]
-	s.KeyEnd = key.Off + key.Len
+	s.Key = message.Key{At: key.Off, End: key.Off + key.Len, Joinable: spec.Joinable}
 	server := d.Router.Pick(s.Pool, b[key.Off:key.Off+key.Len])
 	t := message.Ticket{Client: s.ID, Sequence: s.inFlight.pushWaiting(&d.rings)}
 	switch err := d.Owner.Send(s, server, t, b, false); err {
@@ -113,7 +113,7 @@ func (s *Session) dispatch(r *request) {
 
 // serve checks a request and has it answered.
 func (s *Session) serve(r *request) {
-	s.KeyEnd = 0
+	s.Key = message.Key{}
 	d, argc := s.desk, len(r.args)
 	spec := command.Lookup(r.arg(0))
 	if spec == nil {
@@ -155,7 +155,7 @@ func (s *Session) serve(r *request) {
 	}
 	switch shape {
 	case command.OneKey:
-		s.KeyEnd = r.end(spec.FirstKey)
+		s.Key = message.Key{At: r.args[spec.FirstKey].Off, End: r.end(spec.FirstKey), Joinable: spec.Joinable}
 		s.sendTo(d.Router.Pick(s.Pool, r.arg(spec.FirstKey)), r)
 	case command.Local:
 		s.local(spec, r)
@@ -268,7 +268,7 @@ func (s *Session) sameServer(spec *command.Spec, r *request) {
 		s.sendTo(d.Owner.AnyServer(s), r)
 		return
 	}
-	s.KeyEnd = r.end(keys[0])
+	s.Key.End = r.end(keys[0])
 	server := d.Router.Pick(s.Pool, r.arg(keys[0]))
 	if !s.Pool.FirstKey {
 		for _, k := range keys[1:] {
@@ -288,7 +288,7 @@ func (s *Session) split(spec *command.Spec, r *request) {
 	d := s.desk
 	servers, one := d.serversOf(s, r, spec)
 	if one {
-		s.KeyEnd = r.end(1)
+		s.Key.End = r.end(1)
 		s.sendTo(int(servers[0]), r)
 		return
 	}
@@ -328,7 +328,7 @@ func (s *Session) sendGroup(g *fragment.Group, r *memcached.Request) {
 	for i := range g.Fragments {
 		t := message.Ticket{Client: s.ID, Sequence: seq, Fragment: uint32(i)}
 		b, owned := g.Take(i)
-		s.KeyEnd = g.Fragments[i].KeyEnd
+		s.Key.End = g.Fragments[i].KeyEnd
 		err := s.desk.Owner.Send(s, g.Fragments[i].Server, t, b, owned)
 		if err == message.ErrVerdict { // all servers are asked, so that none can take this one's place
 			if err = message.ErrNoServer; owned {

@@ -89,7 +89,7 @@ func (memcachedDialect) full() string { return "ERROR Too many open connections\
 // away.
 func (s *Session) command(b []byte, r *memcached.Request, owned bool) (taken bool) {
 	s.count(r.Op.Class())
-	s.KeyEnd = 0
+	s.Key = message.Key{}
 	s.skip = r.Skip
 	if r.Op == memcached.Unknown && len(r.Tokens) > 0 && isHTTP(b[r.Tokens[0].Off:][:r.Tokens[0].Len]) {
 		s.endHTTP()
@@ -179,13 +179,19 @@ func (s *Session) forwardKey(server int, b []byte, r *memcached.Request, owned b
 		}
 	}
 	// A large one goes in its buffer, without being copied. A server skips spaces, but before the name only so many.
+	key, spaces := r.Tokens[r.FirstKey], 0
 	if owned = owned && len(b) >= bytebuf.MapSize/2; owned {
 		r.Blank(b)
 	} else {
-		b = trimLeft(r.Strip(b))
+		stripped := r.Strip(b)
+		b = trimLeft(stripped)
+		spaces = len(stripped) - len(b)
 	}
-	key := r.Tokens[r.FirstKey]
-	s.KeyEnd = key.Off + key.Len // at the latest: spaces before the name may be gone
+	s.Key.End = key.Off + key.Len - spaces
+	if r.LastKey-r.FirstKey == 1 && !r.Base64 { // in base64 it is not what others call it
+		s.Key.At = key.Off - spaces
+		s.Key.Joinable = r.Op == memcached.Get || r.Op == memcached.Gets
+	}
 	switch err := d.Owner.Send(s, server, t, b, owned); err {
 	case nil:
 	case message.ErrVerdict:

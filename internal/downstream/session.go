@@ -154,8 +154,8 @@ type Session struct {
 
 	// Class is what the request being dispatched counts as.
 	Class stats.Class
-	// KeyEnd is where in it the first key ends, 0 if that is not known.
-	KeyEnd int
+	// Key is what is known of its keys.
+	Key message.Key
 
 	holds    hold
 	plain    bool // forward may serve it: see setPlain

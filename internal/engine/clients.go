@@ -22,7 +22,7 @@ func (o clientSide) Send(s *downstream.Session, server int, t message.Ticket, b 
 		return message.ErrNoServer
 	}
 	c := e.connOf(s, server)
-	err := c.Send(e.now, t, s.Class, b, owned, s.KeyEnd)
+	err := c.Send(e.now, t, s.Class, b, owned, s.Key)
 	if err == message.ErrVerdict {
 		e.await(s, c)
 		return err

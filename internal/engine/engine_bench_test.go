@@ -28,6 +28,26 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
+// One key that all clients ask for, each time sent and joined.
+func BenchmarkHotGet(b *testing.B) {
+	for _, join := range []string{"off", "on"} {
+		for _, c := range []struct{ clients, pipeline int }{{50, 1}, {1000, 1}, {50, 16}} {
+			b.Run(fmt.Sprintf("join=%s/clients=%d/pipeline=%d", join, c.clients, c.pipeline), func(b *testing.B) {
+				run(b, start(b, "config join="+join+" "+watched, requestLength, c.clients, c.pipeline, hotGets(c.pipeline), value32))
+			})
+		}
+	}
+}
+
+// What it costs to look for reads that could be joined where there are none.
+func BenchmarkJoinInVain(b *testing.B) {
+	for _, join := range []string{"off", "on"} {
+		b.Run("join="+join, func(b *testing.B) {
+			run(b, start(b, "config join="+join+" "+watched, requestLength, 1, 200, gets(200), value32))
+		})
+	}
+}
+
 func BenchmarkMGet100(b *testing.B) { run(b, newMill(b, 50, 1, mget(100), values)) }
 
 func BenchmarkSet16K(b *testing.B) {

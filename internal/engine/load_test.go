@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/cashew-proxy/cashew/internal/downstream"
 	"github.com/cashew-proxy/cashew/internal/engine"
 	"github.com/cashew-proxy/cashew/internal/message"
+	"github.com/cashew-proxy/cashew/internal/stats"
 	"github.com/cashew-proxy/cashew/internal/topology"
 	"github.com/cashew-proxy/cashew/internal/upstream"
 )
@@ -66,12 +68,15 @@ func (m *mill) Access(engine.Access)                                            
 
 // newMill prepares a workload of Redis: reply answers one request or fragment as a server would.
 func newMill(t testing.TB, clients, requests int, batch []byte, reply func([]byte) string) *mill {
-	return start(t, "config timeout=1s stalled=30s idle=1h slow=100ms hot=1000", requestLength, clients, requests, batch, reply)
+	return start(t, "config "+watched, requestLength, clients, requests, batch, reply)
 }
+
+// watched is what most pools have to do for every request.
+const watched = "timeout=1s stalled=30s idle=1h slow=100ms hot=1000"
 
 // newMemcachedMill is newMill for memcached.
 func newMemcachedMill(t testing.TB, clients, requests int, batch string, reply func([]byte) string) *mill {
-	return start(t, "config memcached miss timeout=1s stalled=30s idle=1h slow=100ms hot=1000", memcachedLength, clients, requests, []byte(batch), reply)
+	return start(t, "config memcached miss "+watched, memcachedLength, clients, requests, []byte(batch), reply)
 }
 
 func start(t testing.TB, config string, length func([]byte) int, clients, requests int, batch []byte, reply func([]byte) string) *mill {
@@ -279,6 +284,46 @@ func TestSteadyRequestsDoNotAllocate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hotGets is a pipeline of n GETs of one key.
+func hotGets(n int) []byte { return bytes.Repeat([]byte(array("GET", "key:000000000000")), n) }
+
+func TestJoinedReadsDoNotAllocate(t *testing.T) {
+	large := func([]byte) string { return "$100000\r\n" + strings.Repeat("x", 100000) + "\r\n" }
+	set := array("SET", "key:000000000000", "value")
+	for _, c := range []struct {
+		name     string
+		requests int
+		batch    []byte
+		reply    func([]byte) string
+	}{
+		{"GET", 1, hotGets(1), value32},
+		{"pipeline of 100", 100, hotGets(100), value32},
+		{"100 keys", 100, gets(100), value32},
+		{"SET between", 3, slices.Concat(hotGets(1), []byte(set), hotGets(1)), ok},
+		{"MGET between", 3, slices.Concat(hotGets(1), mget(10), hotGets(1)), values},
+		{"GET of 100 kB", 1, hotGets(1), large},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := start(t, "config join "+watched, requestLength, 20, c.requests, c.batch, c.reply)
+			n := testing.AllocsPerRun(100, m.round)
+			if n != 0 {
+				t.Errorf("%v allocations in a round", n)
+			}
+			if m.joined() == 0 {
+				t.Error("no read joined another")
+			}
+		})
+	}
+}
+
+// joined is how many reads have joined others.
+func (m *mill) joined() (n uint64) {
+	for i := range m.servers {
+		n += m.e.ServerCounters(0, i).Local(stats.JoinedReads)
+	}
+	return n
 }
 
 // memcachedGets is a pipeline of n requests for a key each, and memcachedValues answers requests for any

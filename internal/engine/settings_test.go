@@ -85,6 +85,8 @@ func set(t testing.TB, s *topology.Snapshot, p *topology.Pool, k, v string) bool
 		p.MissOnFailure = true
 	case "version":
 		p.Version = v
+	case "join":
+		p.JoinReads = v != "off"
 	case "flush_all":
 		p.FlushAll = true
 	case "flushdb":

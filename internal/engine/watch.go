@@ -192,8 +192,8 @@ func (o serverSide) Sampled(c *upstream.Conn, r *upstream.Record, why upstream.S
 	}
 	if key := o.e.shown(c, r); len(key) > 0 {
 		h := o.e.hotOf(o.poolOf(c).Index)
-		h.requests.Add(key, 1)
-		h.bytes.Add(key, uint64(r.Request+r.Reply))
+		h.requests.Add(key, 1+r.Joiners)
+		h.bytes.Add(key, (1+r.Joiners)*uint64(r.Request+r.Reply))
 	}
 }
 

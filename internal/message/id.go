@@ -29,6 +29,15 @@ type Ticket struct {
 	Fragment uint32
 }
 
+// Key is what is known of a request's keys.
+type Key struct {
+	// At and End are where in the request its first key begins and ends. At is 0 if there may be other keys, or if it is not
+	// known; so is End if it is not known.
+	At, End int
+	// Joinable says that the reply is as good for everybody who asks the same at that moment.
+	Joinable bool
+}
+
 // WithData in Ticket.Fragment says that the request has a block of data behind its line, which a memcached that
 // does not know the command takes for commands.
 const WithData = 1 << 31

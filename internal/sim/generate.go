@@ -43,7 +43,7 @@ func (c *client) await(e expect) {
 		c.owed++
 	}
 	e.flushed = c.w.flushed
-	e.lane = c.lane
+	e.lane, e.asked = c.lane, c.w.now
 	e.since = len(c.w.eras) - 1
 	e.end = c.moved + c.send.size()
 	c.waiting = append(c.waiting, e)
@@ -80,6 +80,10 @@ func (c *client) request() {
 	}
 	if c.w.cfg.Lanes && oneIn(c.rng, 3) {
 		c.laneRequest()
+		return
+	}
+	if c.hotKey() {
+		c.sharedKey()
 		return
 	}
 	switch n := c.rng.IntN(1000); {
@@ -227,13 +231,24 @@ func (c *client) echoed() {
 	c.ask(expect{kind: exactly, remote: true, exact: string(appendEval(nil, args, c.lane.resp3)), args: args})
 }
 
+// hotKey says that the next request is for what all ask for: so that there are reads to be joined where they are.
+func (c *client) hotKey() bool { return c.w.cfg.JoinReads && oneIn(c.rng, 3) }
+
+// readsShared says whether a command on a shared key reads.
+func (c *client) readsShared() bool {
+	if c.w.cfg.JoinReads {
+		return !oneIn(c.rng, 8)
+	}
+	return oneIn(c.rng, 2)
+}
+
 // sharedKey is a command on a key that all clients use.
 func (c *client) sharedKey() {
 	k := "shared" + itoa(c.rng.IntN(3))
 	if c.w.cfg.Plain {
 		k = c.prefix + k
 	}
-	if oneIn(c.rng, 2) {
+	if c.readsShared() {
 		c.ask(expect{kind: common, remote: true, args: []string{"GET", k}})
 		return
 	}

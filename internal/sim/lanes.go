@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cashew-proxy/cashew/internal/clock"
 )
 
 // lane is what a Redis takes into account of a connection: the database, and whether it speaks RESP3.
@@ -24,10 +26,23 @@ func (c *client) enter(to lane) {
 func (c *client) share(key string) string {
 	in, v := lane{database: c.lane.database}, key+"="+c.fresh()
 	if c.w.shared[in] == nil {
-		c.w.shared[in] = map[string]bool{}
+		c.w.shared[in] = map[string]clock.Instant{}
 	}
-	c.w.shared[in][key+v] = true
+	c.w.shared[in][key+v] = clock.Never
 	return v
+}
+
+// replaced is told of a key's value when another one takes its place.
+func (w *world) replaced(database int, key, v string) {
+	if all := w.shared[lane{database: database}]; all[key+v] == clock.Never {
+		all[key+v] = w.now
+	}
+}
+
+// fits says whether a request may have read a shared key's value: it was written once, and not replaced before the
+// request was made.
+func (w *world) fits(e *expect, v string) bool {
+	return w.shared[lane{database: e.lane.database}][e.args[1]+v] >= e.asked
 }
 
 // laneRequest is what only clients ask that change lanes: to be in another one, and what is answered

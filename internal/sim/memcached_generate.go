@@ -8,6 +8,10 @@ import (
 
 // request makes one request, or a few that belong together.
 func (m memcached) request(c *client) {
+	if c.hotKey() {
+		m.sharedKey(c)
+		return
+	}
 	switch n := c.rng.IntN(1000); {
 	case n < 300:
 		m.retrieve(c)
@@ -236,7 +240,7 @@ func (m memcached) sharedKey(c *client) {
 	if c.w.cfg.Plain {
 		k = c.prefix + k
 	}
-	if oneIn(c.rng, 2) {
+	if c.readsShared() {
 		m.send(c, expect{kind: common, remote: true, args: []string{"get", k}})
 		return
 	}

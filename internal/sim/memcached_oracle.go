@@ -237,7 +237,7 @@ func blockOf(reply []byte, at int) (key string, end int) {
 	return key, end
 }
 
-// judgeCommon: whoever wrote it, it was once written to this key.
+// judgeCommon: whoever wrote it, it was written to this key, and not replaced before the client asked for it.
 func (memcached) judgeCommon(c *client, e *expect, reply []byte) string {
 	if e.name == "set" {
 		if string(reply) == "STORED\r\n" {
@@ -251,11 +251,11 @@ func (memcached) judgeCommon(c *client, e *expect, reply []byte) string {
 	k := e.args[1]
 	if key, end := blockOf(reply, 0); key == k && string(reply[end:]) == "END\r\n" {
 		_, next, _ := scanLine(reply, 0)
-		if v := string(reply[next : end-2]); c.w.shared[lane{}][k+v] && string(reply[:next]) == "VALUE "+k+" 0 "+itoa(len(v))+"\r\n" {
+		if v := string(reply[next : end-2]); c.w.fits(e, v) && string(reply[:next]) == "VALUE "+k+" 0 "+itoa(len(v))+"\r\n" {
 			return ""
 		}
 	}
-	return "a value that was written to this key"
+	return "a value that this key has had since"
 }
 
 // statsServers judges the reply to "stats servers": what each server says, in the order of some topology since.

@@ -78,6 +78,9 @@ func (s *server) executeMemcached(l *link, name string, args []string) []byte {
 }
 
 func (s *server) put(key string, v value) {
+	if old := s.keys[0][key]; old.text != v.text {
+		s.w.replaced(0, key, old.text)
+	}
 	if v.kind == absent {
 		delete(s.keys[0], key)
 	} else {

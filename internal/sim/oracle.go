@@ -21,6 +21,7 @@ type expect struct {
 	exact  string
 
 	lane    lane
+	asked   clock.Instant
 	silence silence
 	token   string // an opaque word that its reply repeats: see memcached.pick
 	flushed int    // the world's when it was sent
@@ -281,7 +282,7 @@ func (c *client) judgeSum(e *expect, reply []byte) string {
 	return ""
 }
 
-// judgeCommon: whoever wrote it, it was once written to this key.
+// judgeCommon: whoever wrote it, it was written to this key, and not replaced before the client asked for it.
 func (c *client) judgeCommon(e *expect, reply []byte) string {
 	if e.name == "SET" {
 		if string(reply) == "+OK\r\n" {
@@ -293,9 +294,9 @@ func (c *client) judgeCommon(e *expect, reply []byte) string {
 		return ""
 	}
 	if line, next, v := scanLine(reply, 0); v == whole && line[0] == '$' {
-		if c.w.shared[lane{database: e.lane.database}][e.args[1]+string(reply[next:len(reply)-2])] {
+		if c.w.fits(e, string(reply[next:len(reply)-2])) {
 			return ""
 		}
 	}
-	return "a value that was written to this key"
+	return "a value that this key has had since"
 }

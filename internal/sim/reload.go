@@ -68,6 +68,7 @@ func (w *world) reload() {
 	}
 	c := w.cfg
 	c.ServerConnections = draw(r, 3)
+	c.JoinReads = c.JoinReads && w.result.Reloads%3 > 0
 	within := time.Hour
 	if w.stormy && oneIn(r, 4) {
 		within = time.Duration(r.Int64N(int64(time.Millisecond)))

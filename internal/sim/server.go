@@ -175,6 +175,9 @@ func (s *server) run(in lane, name string, args []string) []byte {
 		return appendBulk(nil, "what another key holds")
 	}
 	reply, v := exec(in.resp3, name, keys[key], args, nil)
+	if name == "SET" {
+		s.w.replaced(in.database, key, keys[key].text)
+	}
 	if v.kind == absent {
 		delete(keys, key)
 	} else {

@@ -72,6 +72,8 @@ type Config struct {
 	EjectLimit   int
 	KeepRing     bool
 
+	JoinReads bool // reads join others that wait to be sent
+
 	ReloadOnce int // another configuration in so many turns, on average; 0 is never
 	Workers    int // of the proxy; 0 is one
 	MoveOnce   int // clients are moved between workers once in so many turns
@@ -196,6 +198,7 @@ func FromSeed(seed uint64, faults bool) Config {
 	c.drawLanes()
 	c.drawReloads()
 	c.drawWorkers()
+	c.JoinReads = rand.New(rand.NewPCG(c.Seed, 11)).IntN(5) < 2
 	return c
 }
 
@@ -277,7 +280,7 @@ func newSnapshot(c *Config, numbers []int, address int) *topology.Snapshot {
 		Settings: topology.Settings{
 			Protocol: topology.Redis, MissOnFailure: c.MissOnFailure, FlushAll: c.FlushAll,
 			Timeout: c.Timeout, ConnectTimeout: c.ConnectTimeout, ServerConnections: c.ServerConnections,
-			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, Databases: max(c.Databases, c.Database+1), FirstKey: c.FirstKey, FailureLimit: c.FailureLimit, Limits: c.Limits,
+			Preconnect: c.Preconnect, Auth: c.Auth, User: c.User, Database: c.Database, Databases: max(c.Databases, c.Database+1), FirstKey: c.FirstKey, JoinReads: c.JoinReads, FailureLimit: c.FailureLimit, Limits: c.Limits,
 			// What is watched must change nothing for anybody: it is on in most fleets.
 			SlowThreshold: time.Duration(c.Seed%3) * time.Millisecond, BigThreshold: int64(c.Seed%6) << 11, HotKeysSample: int(c.Seed % 4), AccessLogSample: int(c.Seed % 5),
 		},

@@ -89,11 +89,14 @@ func (r *Result) add(s Result) {
 // TestEveryKindOfFleetIsDrawn: a protocol or a setting that no seed has is not tested.
 func TestEveryKindOfFleetIsDrawn(t *testing.T) {
 	const n = 160
-	fleets, misses, flushes, lanes, eject, keep, long := 0, 0, 0, 0, 0, 0, 0
+	fleets, misses, flushes, lanes, eject, keep, long, joins := 0, 0, 0, 0, 0, 0, 0, 0
 	for i := range uint64(n) {
 		c := fleet(2*i + 1)
 		if c.Lanes {
 			lanes++
+		}
+		if c.JoinReads {
+			joins++
 		}
 		if c.FailureLimit > 0 {
 			eject++
@@ -116,6 +119,9 @@ func TestEveryKindOfFleetIsDrawn(t *testing.T) {
 	}
 	if lanes < n/6 || eject < n/4 || keep < n/16 || long < n/32 {
 		t.Errorf("of %d fleets %d change lanes, %d eject servers, %d and keep their keys, %d and for long", n, lanes, eject, keep, long)
+	}
+	if joins < n/4 || joins > n/2 {
+		t.Errorf("of %d fleets %d join reads", n, joins)
 	}
 	if fleets < n/3 || fleets > n/2 || misses < fleets/3 || flushes < fleets/6 {
 		t.Errorf("of %d fleets %d speak memcached, %d with misses for errors, %d with flush_all", n, fleets, misses, flushes)

@@ -34,10 +34,11 @@ type world struct {
 
 	pipes   []*pipe // in the order in which they were made
 	servers []*server
-	clients []*client                // the present holder of each seat
-	people  int                      // clients ever made
-	shared  map[lane]map[string]bool // by database: key and value in one
-	chosen  map[lane]bool            // lanes that some client has ever been in
+	clients []*client // the present holder of each seat
+	people  int       // clients ever made
+	// By database, key and value in one: when a server has put another value in its place, Never if none has.
+	shared map[lane]map[string]clock.Instant
+	chosen map[lane]bool // lanes that some client has ever been in
 
 	// Requests to forget everything: how many there were, how many are under way, and how many of the
 	// first ones were over when last none was.
@@ -74,7 +75,7 @@ const beginning = clock.Instant(time.Second)
 func newWorld(c Config) *world {
 	w := &world{
 		cfg: c, rng: rand.New(rand.NewPCG(c.Seed, 2)), now: beginning,
-		shared: map[lane]map[string]bool{}, chosen: map[lane]bool{}, excused: map[string]bool{},
+		shared: map[lane]map[string]clock.Instant{}, chosen: map[lane]bool{}, excused: map[string]bool{},
 		scratch: make([]byte, 64<<10), alter: newEditor(&c), stormy: c.Faults != 0, gullible: true,
 	}
 	w.dialect = redis{}

@@ -42,6 +42,7 @@ const (
 	PoolClientsClosed
 	PoolClientsDropped
 	PerServerRequests
+	PerServerJoined
 	PerServerResponses
 	PerServerRequestBytes
 	PerServerResponseBytes
@@ -109,6 +110,7 @@ var Families = [families]Family{
 	PoolClientsDropped:  {"cashew_pool_clients_dropped_total", Count, and(poolLabels, "cause"), "Clients that the proxy, or an error, has cut off, by cause."},
 
 	PerServerRequests:        {"cashew_server_requests_total", Count, and(serverLabels, "class"), "Requests and fragments given to the server's queue."},
+	PerServerJoined:          {"cashew_server_joined_reads_total", Count, serverLabels, "Reads that were not sent: an identical one that waited to be sent was answered for both (coalesce_reads)."},
 	PerServerResponses:       {"cashew_server_responses_total", Count, serverLabels, "Replies received for them."},
 	PerServerRequestBytes:    {"cashew_server_request_bytes_total", Count, serverLabels, "Bytes of requests given to the server's queue."},
 	PerServerResponseBytes:   {"cashew_server_response_bytes_total", Count, serverLabels, "Bytes received from the server, without those of the handshake."},

@@ -61,6 +61,7 @@ const (
 	SlowRequests
 	BigRequests
 	BigReplies
+	JoinedReads
 	serverCounters
 )
 
@@ -130,6 +131,7 @@ var ServerTable = [serverCounters]Descriptor{
 	SlowRequests:        {"slow_requests", "requests that took longer than slowlog_threshold", PerServerSlowRequests, ""},
 	BigRequests:         {"big_requests", "requests that are as long as big_key_threshold, or longer", PerServerBig, "request"},
 	BigReplies:          {"big_replies", "replies that are as long as big_key_threshold, or longer", PerServerBig, "reply"},
+	JoinedReads:         {"joined_reads", "reads that were not sent, as an identical one that waited to be sent was to be answered for both", PerServerJoined, ""},
 	WriteServerRequests: {"write_requests", "those requests with commands that may write", PerServerRequests, "write"},
 }
 

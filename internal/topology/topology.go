@@ -208,6 +208,8 @@ type Settings struct {
 	// One of so many requests is sampled for the hot keys and for the access log; 0 is none.
 	HotKeysSample, AccessLogSample int
 
+	JoinReads bool // a read is not sent that is identical to one which waits to be sent
+
 	FirstKey bool // commands with keys on several servers go to the first key's, unchecked
 
 	Limits

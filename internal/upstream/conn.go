@@ -156,6 +156,7 @@ type Conn struct {
 	fifo    fifo
 	spare   []entry // a second ring, in use while the first is being failed
 	expired uint32  // entries at the front that have timed out: orphans all
+	joins   joins
 	parser  replyParser
 }
 
@@ -191,8 +192,8 @@ func (c *Conn) Open(now clock.Instant) error {
 
 // Send queues a whole request. If owned, b is a pool buffer that the connection takes, whatever the
 // result; otherwise it is borrowed. An error means that the request was not queued. With ErrVerdict
-// nothing has happened, and b is still the caller's. keyEnd is where in b the first key ends, 0 if that is not known.
-func (c *Conn) Send(now clock.Instant, t message.Ticket, class stats.Class, b []byte, owned bool, keyEnd int) error {
+// nothing has happened, and b is still the caller's.
+func (c *Conn) Send(now clock.Instant, t message.Ticket, class stats.Class, b []byte, owned bool, key message.Key) error {
 	if c.state != ready || int64(c.out.Len()) >= c.room {
 		if err := c.mayQueue(now); err != nil {
 			if owned && err != message.ErrVerdict {
@@ -201,12 +202,18 @@ func (c *Conn) Send(now clock.Instant, t message.Ticket, class stats.Class, b []
 			return err
 		}
 	}
+	if c.set.JoinReads && c.join(t, b, key) {
+		if owned {
+			c.pool.Put(b)
+		}
+		return nil
+	}
 	number := c.fifo.head + c.fifo.n
 	if c.watch.noting && c.fifo.n < notes {
-		c.note(number, b, keyEnd)
+		c.note(number, b, key.End)
 	}
 	if number == c.watch.pick {
-		c.picked(number, b, keyEnd)
+		c.picked(number, b, key.End)
 	}
 	size := len(b)
 	if int64(size) >= c.watch.big {
@@ -280,10 +287,10 @@ func (c *Conn) Queued() int { return c.out.Len() }
 // Waiting is the number of requests without a reply.
 func (c *Conn) Waiting() int { return int(c.fifo.n) }
 
-// EachTicket calls f for each of those.
+// EachTicket calls f for each of those, and for those that have joined them.
 func (c *Conn) EachTicket(f func(message.Ticket)) {
 	for i := range c.fifo.n {
-		f(c.fifo.at(i).ticket)
+		c.holders(c.fifo.at(i).ticket, f)
 	}
 }
 
@@ -372,7 +379,7 @@ func (c *Conn) Sent(now clock.Instant, n int) {
 // Space returns where the next bytes should be read to: memory of the client that waits for the
 // bulk string being received if much of it is missing, else scratch.
 func (c *Conn) Space(scratch []byte) []byte {
-	if c.state == ready && c.fifo.n > 0 && c.expired == 0 && c.parser.bulk() >= directRead {
+	if c.state == ready && c.fifo.n > 0 && c.expired == 0 && c.parser.bulk() >= directRead && !joined(c.fifo.at(0).ticket) {
 		if room := c.owner.Room(c.fifo.at(0).ticket, c.parser.bulk()); room != nil {
 			c.direct = true
 			return room
@@ -437,6 +444,9 @@ func (c *Conn) answerRun(b []byte) int {
 		return 0
 	}
 	first := c.fifo.at(0).ticket
+	if joined(first) {
+		return 0
+	}
 	size, count := 0, uint32(0)
 	for t, n := first, c.watch.first(c.fifo.head, c.fifo.n); count < n; t.Sequence++ {
 		if e := c.fifo.at(count); e.ticket != t || e.end > c.sentTo {
@@ -469,6 +479,8 @@ func (c *Conn) answer(t message.Ticket, b []byte, done bool) {
 		c.answered()
 	}
 	switch {
+	case joined(t):
+		c.answerJoined(t, b, done, orphan)
 	case !orphan:
 		c.owner.Reply(t, b, done)
 	case done:

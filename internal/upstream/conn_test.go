@@ -116,7 +116,7 @@ func TestRunsOfReplies(t *testing.T) {
 	l.runs = true
 	send := func(n uint32) {
 		t.Helper()
-		if err := c.Send(1, ticket(n), stats.Other, []byte("x"), false, 0); err != nil {
+		if err := c.Send(1, ticket(n), stats.Other, []byte("x"), false, message.Key{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -148,7 +148,7 @@ func TestSendingFromFail(t *testing.T) {
 	c, l, pool := newConn(topology.Settings{})
 	for round := range 3 { // with the rings in all their places
 		for i := range uint32(2000) {
-			if err := c.Send(1, ticket(i), stats.Other, []byte("x"), false, 0); err != nil {
+			if err := c.Send(1, ticket(i), stats.Other, []byte("x"), false, message.Key{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -156,7 +156,7 @@ func TestSendingFromFail(t *testing.T) {
 		sent(c)
 		n := uint32(5000)
 		l.onFail = func(message.Ticket) {
-			if err := c.Send(2, ticket(n), stats.Other, []byte("again"), false, 0); err != nil {
+			if err := c.Send(2, ticket(n), stats.Other, []byte("again"), false, message.Key{}); err != nil {
 				t.Fatal(err)
 			}
 			n++
@@ -191,7 +191,7 @@ func TestSendingFromFail(t *testing.T) {
 func TestLargeRequestsDoNotFillTheQueue(t *testing.T) {
 	c, _, pool := newConn(topology.Settings{Limits: topology.Limits{ServerQueue: 100}})
 	large := func() []byte { return append(pool.Get(1<<20), make([]byte, 1<<20)...) }
-	send := func(b []byte, owned bool) error { return c.Send(1, ticket(1), stats.Other, b, owned, 0) }
+	send := func(b []byte, owned bool) error { return c.Send(1, ticket(1), stats.Other, b, owned, message.Key{}) }
 	if err := send(large(), true); err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestBackOff(t *testing.T) {
 			t.Fatalf("attempt %d: %v", i, err)
 		}
 		c.Connected(now, refused)
-		if err := c.Send(now.Add(want-1), ticket(1), stats.Other, []byte("x"), false, 0); err != refused {
+		if err := c.Send(now.Add(want-1), ticket(1), stats.Other, []byte("x"), false, message.Key{}); err != refused {
 			t.Fatalf("after attempt %d, just before the end of the pause: %v", i, err)
 		}
 		now = now.Add(want)
@@ -261,12 +261,12 @@ func TestExpire(t *testing.T) {
 		}
 	}
 	at(1*ms, clock.Never)
-	_ = c.Send(10*ms, ticket(1), stats.Other, []byte("a"), false, 0) // it dials
+	_ = c.Send(10*ms, ticket(1), stats.Other, []byte("a"), false, message.Key{}) // it dials
 	at(20*ms, 40*ms)
 	c.Connected(30*ms, nil)
 	sent(c)
 	at(40*ms, 110*ms)
-	_ = c.Send(50*ms, ticket(2), stats.Other, []byte("b"), false, 0)
+	_ = c.Send(50*ms, ticket(2), stats.Other, []byte("b"), false, message.Key{})
 	sent(c)
 	c.Received(60*ms, []byte("$2\r\n"))
 	check(t, l, `1: "$2\r\n" false`)
@@ -281,7 +281,7 @@ func TestExpire(t *testing.T) {
 		t.Fatalf("%d requests wait", c.Waiting())
 	}
 	at(160*ms, clock.Never)
-	_ = c.Send(1000*ms, ticket(3), stats.Other, []byte("c"), false, 0)
+	_ = c.Send(1000*ms, ticket(3), stats.Other, []byte("c"), false, message.Key{})
 	at(1000*ms, 1100*ms)
 	at(1100*ms, clock.Never)
 	check(t, l, "3: Connection timed out")
@@ -305,7 +305,7 @@ func TestClosedForGood(t *testing.T) {
 		if got := c.Expire(clock.Instant(time.Hour)); got != clock.Never || l.ids != 1 {
 			t.Errorf("it wants to be called at %d, and was dialed %d times", got, l.ids)
 		}
-		if err := c.Send(clock.Instant(time.Hour), ticket(1), stats.Other, []byte("x"), false, 0); err != message.ErrShutdown {
+		if err := c.Send(clock.Instant(time.Hour), ticket(1), stats.Other, []byte("x"), false, message.Key{}); err != message.ErrShutdown {
 			t.Errorf("a request is refused with %v", err)
 		}
 	}

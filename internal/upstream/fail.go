@@ -24,6 +24,7 @@ func (c *Conn) fail(err error) {
 	c.greet.Clear(c.pool)
 	c.queuedTo, c.sentTo, c.doneTo, c.expired, c.greetLeft = 0, 0, 0, 0, 0
 	c.large, c.largeEnd = 0, 0
+	c.joins.forget()
 	c.marks.reset()
 	c.refusal, c.complain, c.misread = nil, complaint{}, 0
 	c.parser.reset(c.set, c.lane)
@@ -57,11 +58,13 @@ func (c *Conn) fail(err error) {
 	c.fifo = fifo{ring: c.spare, head: failed.head + failed.n}
 	c.spare = nil
 	for i := range failed.n {
-		if t := failed.at(i).ticket; i < orphans {
-			c.owner.Over(t)
+		t := failed.at(i).ticket
+		if i < orphans {
+			c.holders(t, c.owner.Over)
 		} else {
-			c.owner.Fail(t, err)
+			c.holders(t, func(t message.Ticket) { c.owner.Fail(t, err) })
 		}
+		c.joins.release(t)
 	}
 	if len(failed.ring) <= 1024 {
 		c.spare = failed.ring
@@ -157,7 +160,9 @@ func (c *Conn) expireRequests(now clock.Instant) clock.Instant {
 	timeout := c.set.Timeout
 	silent := max(c.heard, c.fifo.at(0).arrived.at()).Add(timeout)
 	if now >= silent {
-		c.counters.Add(stats.RequestTimeouts, uint64(c.fifo.n-c.expired))
+		for i := c.expired; i < c.fifo.n; i++ {
+			c.counters.Add(stats.RequestTimeouts, c.holding(c.fifo.at(i).ticket))
+		}
 		c.fail(message.ErrTimeout)
 		return clock.Never
 	}
@@ -169,8 +174,8 @@ func (c *Conn) expireRequests(now clock.Instant) clock.Instant {
 		}
 		c.tellUnanswered(c.expired, message.ErrTimeout)
 		c.expired++
-		c.counters.Inc(stats.RequestTimeouts)
-		c.owner.Late(e.ticket)
+		c.counters.Add(stats.RequestTimeouts, c.holding(e.ticket))
+		c.holders(e.ticket, c.owner.Late)
 	}
 	return silent
 }
@@ -293,6 +298,7 @@ func (c *Conn) Apply(server *topology.Server, set *topology.Settings) {
 	c.Server, c.set = server, set
 	c.parser.configure(set, c.lane)
 	c.watch.configure(set, c.fifo.head+c.fifo.n)
+	c.joins.close(c.queuedTo)
 	c.makeRoom()
 	if set.ConnectTimeout > 0 && (c.state == dialing || c.state == greeting) {
 		c.owner.Wake(c, c.dialed.Add(set.ConnectTimeout))
@@ -314,6 +320,7 @@ func (c *Conn) makeRoom() {
 // Trim gives back what an idle connection does not need.
 func (c *Conn) Trim() {
 	c.fifo.shrink()
+	c.joins.shrink()
 }
 
 func appendCommand(dst []byte, words ...string) []byte {

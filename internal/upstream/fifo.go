@@ -8,7 +8,7 @@ import (
 
 // entry is one request that awaits its reply, queued or in flight.
 type entry struct {
-	ticket  message.Ticket
+	ticket  message.Ticket // whose request it is; or of several, see joined
 	arrived arrival
 	end     uint64 // the connection's output count behind the request: in flight once that much is sent
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/clock"
+	"github.com/cashew-proxy/cashew/internal/message"
 	"github.com/cashew-proxy/cashew/internal/stats"
 	"github.com/cashew-proxy/cashew/internal/topology"
 )
@@ -27,7 +28,7 @@ func TestTimesOfRequests(t *testing.T) {
 		c, l, _ := newConn(topology.Settings{})
 		l.runs = runs
 		send := func(now clock.Instant, n uint32, class stats.Class) {
-			if err := c.Send(now, ticket(n), class, []byte("x"), false, 0); err != nil {
+			if err := c.Send(now, ticket(n), class, []byte("x"), false, message.Key{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -60,11 +61,11 @@ func TestTimesOfRequests(t *testing.T) {
 // A connection that is lost forgets what it has sent: the next socket's requests have times of their own.
 func TestTimesAfterALoss(t *testing.T) {
 	c, _, _ := newConn(topology.Settings{})
-	_ = c.Send(1*us, ticket(1), stats.Read, []byte("0123456789"), false, 0)
+	_ = c.Send(1*us, ticket(1), stats.Read, []byte("0123456789"), false, message.Key{})
 	c.Connected(1*us, nil)
 	c.Sent(1*us, 10)
 	c.Lost(2*us, nil)
-	_ = c.Send(3*us, ticket(2), stats.Read, []byte("x"), false, 0)
+	_ = c.Send(3*us, ticket(2), stats.Read, []byte("x"), false, message.Key{})
 	c.Connected(4*us, nil)
 	c.Sent(5*us, 1)
 	c.Received(9*us, []byte("+OK\r\n"))

@@ -28,6 +28,8 @@ type Record struct {
 
 	// Bytes of the request, and of the reply as far as it came: only of samples, and of what is big.
 	Request, Reply int64
+	// Joiners are the requests that have joined it: only of samples.
+	Joiners uint64
 }
 
 // Hash tells keys apart that begin alike.
@@ -240,7 +242,7 @@ func (c *Conn) bigRequest(t message.Ticket, b []byte) {
 func (c *Conn) weighed() {
 	if w := &c.watch; w.reply >= w.big {
 		c.counters.Inc(stats.BigReplies)
-		r := Record{Ticket: c.fifo.at(0).ticket, Reply: w.reply}
+		r := Record{Ticket: c.leader(c.fifo.at(0).ticket), Reply: w.reply}
 		w.noted(c.fifo.head, &r)
 		c.owner.Big(c, &r)
 	}
@@ -254,7 +256,7 @@ func (c *Conn) tell(i uint32, sent clock.Instant, err error) {
 		return
 	}
 	e, w := c.fifo.at(i), &c.watch
-	r := Record{Ticket: e.ticket, Class: e.arrived.class(), Arrived: e.arrived.at(), Sent: sent, Done: c.now, Err: err}
+	r := Record{Ticket: c.leader(e.ticket), Class: e.arrived.class(), Arrived: e.arrived.at(), Sent: sent, Done: c.now, Err: err}
 	number := c.fifo.head + i
 	if c.now.Sub(r.Arrived) >= w.slow {
 		c.counters.Inc(stats.SlowRequests)
@@ -269,6 +271,7 @@ func (c *Conn) tell(i uint32, sent clock.Instant, err error) {
 	if w.picks(number) {
 		s := &w.samples[0]
 		s.tell(&r)
+		r.Joiners = c.holding(e.ticket) - 1
 		if r.Request = s.request; i == 0 {
 			r.Reply = w.reply
 		}

@@ -30,7 +30,7 @@ func ask(t *testing.T, c *Conn, now clock.Instant, requests ...string) {
 	t.Helper()
 	size := 0
 	for _, r := range requests {
-		if err := c.Send(now, ticket(c.fifo.head+c.fifo.n), stats.Read, []byte(r), false, 1); err != nil {
+		if err := c.Send(now, ticket(c.fifo.head+c.fifo.n), stats.Read, []byte(r), false, message.Key{End: 1}); err != nil {
 			t.Fatal(err)
 		}
 		size += len(r)
@@ -97,7 +97,7 @@ func TestSlowRequests(t *testing.T) {
 	expect(t, l.told(), `slow 5: "in time" waiting 0s, serving 15ms, <nil>`)
 
 	ask(t, c, 400*ms, "lost")
-	_ = c.Send(405*ms, ticket(7), stats.Write, []byte("unsent"), false, 0)
+	_ = c.Send(405*ms, ticket(7), stats.Write, []byte("unsent"), false, message.Key{})
 	c.Lost(420*ms, nil)
 	expect(t, l.told(),
 		`slow 6: "lost" waiting 0s, serving 20ms, unknown`,
