@@ -52,6 +52,9 @@ demo: build ## build, then run cashew in front of servers of its own
 peers:
 	@scripts/peers.sh redis-server memcached memccapable nutcracker curl promtool groff zsh fish
 
+# Tests build what they run without the profile for the compiler: it changes how fast, and costs a second build of
+# everything.
+test race: export GOFLAGS += -pgo=off
 test: peers ## install missing peers, then run every test
 	go test -shuffle=on -timeout 5m ./...
 
