@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,16 +30,34 @@ func (c *collected) add(other collected, times float64) {
 
 // collector asks cashew's admin listener.
 func collector(ctx context.Context, port int) (collected, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/metrics", port), nil)
+	page, err := askCashew(ctx, port, "/metrics")
 	if err != nil {
 		return collected{}, err
 	}
+	return parseCollector(bytes.NewReader(page))
+}
+
+// askCashew returns what cashew's admin listener has at a path.
+func askCashew(ctx context.Context, port int, path string) (page []byte, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cashew's %s: %w", path, err)
+		}
+	}()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), nil)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return collected{}, fmt.Errorf("cashew's metrics: %w", err)
+		return nil, err
 	}
 	defer resp.Body.Close()
-	return parseCollector(resp.Body)
+	page, err = io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %.200q", resp.Status, page)
+	}
+	return page, err
 }
 
 func parseCollector(page io.Reader) (c collected, err error) {

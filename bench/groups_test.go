@@ -44,10 +44,11 @@ func TestKeysOfRequest(t *testing.T) {
 	}
 }
 
-// TestManyIsMeasured: rows of several numbers of servers, with real ones, and the cost of a key.
-func TestManyIsMeasured(t *testing.T) {
+// tableOf measures what the flags say in runs as short as can be, and returns the table.
+func tableOf(t *testing.T, flags ...string) string {
+	t.Helper()
 	needPeers(t)
-	o, err := parseFlags([]string{"-quick", "-group", "many", "-only", "^m.et-100-s[14]$", "-targets", "direct,nutcracker"})
+	o, err := parseFlags(append([]string{"-quick"}, flags...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,30 +57,27 @@ func TestManyIsMeasured(t *testing.T) {
 	if err := run(t.Context(), o, &table); err != nil {
 		t.Fatal(err)
 	}
+	return table.String()
+}
+
+// TestManyIsMeasured: rows of several numbers of servers, with real ones, and the cost of a key.
+func TestManyIsMeasured(t *testing.T) {
+	table := tableOf(t, "-group", "many", "-only", "^m.et-100-s[14]$", "-targets", "direct,nutcracker")
 	for _, want := range []string{
 		"\n| mget-100-s1 | direct | ", "\n| mset-100-s4 | nutcracker | ", "\n| MGET | 1 | nutcracker | 100: ", "\n| MSET | 4 | nutcracker | 100: ",
 	} {
-		if !strings.Contains(table.String(), want) {
-			t.Errorf("no %q in\n%s", want, table.String())
+		if !strings.Contains(table, want) {
+			t.Errorf("no %q in\n%s", want, table)
 		}
 	}
 }
 
-// TestHotIsMeasured: reads join in the cashew that is to join them, and only there.
+// TestHotIsMeasured: with no proxy, with nutcracker, and with cashew whose reads join and whose do not.
 func TestHotIsMeasured(t *testing.T) {
-	needPeers(t)
-	o, err := parseFlags([]string{"-quick", "-group", "hot", "-only", "^hot-32-50c-P16$"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.seconds = 0.05
-	var table bytes.Buffer
-	if err := run(t.Context(), o, &table); err != nil {
-		t.Fatal(err)
-	}
+	table := tableOf(t, "-group", "hot", "-only", "^hot-32-50c-P16$")
 	for _, want := range []string{"direct", "nutcracker", "cashew", "cashew-joining"} {
-		if !strings.Contains(table.String(), "\n| hot-32-50c-P16 | "+want+" | ") {
-			t.Errorf("no %s in\n%s", want, table.String())
+		if !strings.Contains(table, "\n| hot-32-50c-P16 | "+want+" | ") {
+			t.Errorf("no %s in\n%s", want, table)
 		}
 	}
 }

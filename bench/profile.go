@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 )
@@ -16,27 +14,13 @@ func (o *options) profile(ctx context.Context, t *target, w workload) (wait func
 		return func() error { return nil }
 	}
 	done := make(chan error, 1)
-	url := fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/profile?seconds=%d", t.proxy.admin, max(1, int(o.seconds)-1))
-	go func() { done <- fetch(ctx, url, filepath.Join(o.profiles, w.Name+".pb.gz")) }()
+	path := fmt.Sprintf("/debug/pprof/profile?seconds=%d", max(1, int(o.seconds)-1))
+	go func() {
+		profile, err := askCashew(ctx, t.proxy.admin, path)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(o.profiles, w.Name+".pb.gz"), profile, 0o600)
+		}
+		done <- err
+	}()
 	return func() error { return <-done }
-}
-
-func fetch(ctx context.Context, url, file string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("cashew's profile: %w", err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %.200q", resp.Status, b)
-	}
-	if err != nil {
-		return fmt.Errorf("cashew's profile: %w", err)
-	}
-	return os.WriteFile(file, b, 0o600)
 }
