@@ -252,6 +252,17 @@ func values(fragment []byte) string {
 	return fmt.Sprintf("*%d\r\n", n) + strings.Repeat(value32(nil), n)
 }
 
+// mustNotAllocate fails when a round allocates, or gets no replies and so shows nothing.
+func (m *mill) mustNotAllocate(t *testing.T) {
+	t.Helper()
+	if m.replies == 0 {
+		t.Fatal("the clients get nothing")
+	}
+	if n := testing.AllocsPerRun(100, m.round); n != 0 {
+		t.Errorf("%v allocations in a round", n)
+	}
+}
+
 func TestSteadyRequestsDoNotAllocate(t *testing.T) {
 	set16k := []byte(array("SET", "a", strings.Repeat("x", 16<<10)))
 	set100k := []byte(array("SET", "a", strings.Repeat("x", 100<<10)))
@@ -276,12 +287,7 @@ func TestSteadyRequestsDoNotAllocate(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMill(t, 3, c.requests, c.batch, c.reply)
-			if m.replies == 0 {
-				t.Fatal("the clients get nothing")
-			}
-			if n := testing.AllocsPerRun(100, m.round); n != 0 {
-				t.Errorf("%v allocations in a round", n)
-			}
+			m.mustNotAllocate(t)
 		})
 	}
 }
@@ -308,10 +314,7 @@ func TestJoinedReadsDoNotAllocate(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := start(t, "config join "+watched, requestLength, 20, c.requests, c.batch, c.reply)
-			n := testing.AllocsPerRun(100, m.round)
-			if n != 0 {
-				t.Errorf("%v allocations in a round", n)
-			}
+			m.mustNotAllocate(t)
 			if m.joined() == 0 {
 				t.Error("no read joined another")
 			}
@@ -372,12 +375,7 @@ func TestSteadyMemcachedRequestsDoNotAllocate(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMemcachedMill(t, 3, c.requests, c.batch, c.reply)
-			if m.replies == 0 {
-				t.Fatal("the clients get nothing")
-			}
-			if n := testing.AllocsPerRun(100, m.round); n != 0 {
-				t.Errorf("%v allocations in a round", n)
-			}
+			m.mustNotAllocate(t)
 		})
 	}
 }
