@@ -48,17 +48,15 @@ func (s *Splitter) Split(pool *bytebuf.Pool, sh command.Shape, name string, buf 
 		f.cursor += end - at
 		at = end
 	}
-	first := 0
 	for i := range g.Fragments {
 		f := &g.Fragments[i]
 		n := 1 + f.keys*step
 		f.Request = pool.Get(resp.HeaderSize(n) + resp.BulkSize(len(name)) + f.cursor)
 		f.Request = resp.AppendArray(f.Request, n)
 		f.Request = resp.AppendBulkString(f.Request, name)
-		f.cursor, f.first = 0, first
-		first += f.keys
+		f.cursor = 0
 	}
-	g.blocks = slices.Grow(g.blocks[:0], first)[:first]
+	g.placeBlocks()
 	at = behind(args[0])
 	for k, i := range g.of {
 		f, end := &g.Fragments[i], behind(args[(k+1)*step])
@@ -70,6 +68,17 @@ func (s *Splitter) Split(pool *bytebuf.Pool, sh command.Shape, name string, buf 
 	}
 	g.waiting = len(g.Fragments)
 	return g
+}
+
+// placeBlocks gives the keys of each fragment their places in g.blocks.
+func (g *Group) placeBlocks() {
+	first := 0
+	for i := range g.Fragments {
+		f := &g.Fragments[i]
+		f.first = first
+		first += f.keys
+	}
+	g.blocks = slices.Grow(g.blocks[:0], first)[:first]
 }
 
 // behind is where what follows an argument begins.

@@ -3,7 +3,6 @@ package fragment
 import (
 	"bytes"
 	"math"
-	"slices"
 
 	"github.com/cashew-proxy/cashew/internal/bytebuf"
 	"github.com/cashew-proxy/cashew/internal/memcached"
@@ -55,14 +54,12 @@ func (s *Splitter) SplitKeys(pool *bytebuf.Pool, prefix, buf []byte, keys []memc
 		g.Fragments[f].keys++
 		g.Fragments[f].cursor += size
 	}
-	first := 0
 	for i := range g.Fragments {
 		f := &g.Fragments[i]
 		f.Request = append(pool.Get(frame+f.cursor), prefix...)
-		f.cursor, f.asked, f.first = 0, len(prefix), first
-		first += f.keys
+		f.cursor, f.asked = 0, len(prefix)
 	}
-	g.blocks = slices.Grow(g.blocks[:0], first)[:first]
+	g.placeBlocks()
 	for k, f := range g.of {
 		fr := &g.Fragments[f]
 		fr.Request = append(fr.Request, ' ')
