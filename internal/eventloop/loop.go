@@ -140,7 +140,8 @@ type Loop struct {
 }
 
 // New makes a loop with its poller and mailbox. The caller gives it listeners and calls Run, which
-// also frees it; a loop that never runs is freed with Discard.
+// also frees it; a loop that never runs is freed with Discard. Its first turn is at once: it ends what was asked of the loop
+// before, connections for instance.
 func New(o Options) (*Loop, error) {
 	p, err := newPoller(o.Driver)
 	if err != nil {
@@ -148,7 +149,7 @@ func New(o Options) (*Loop, error) {
 	}
 	l := &Loop{
 		options: o, poll: p,
-		now: clock.System(), next: clock.Never, resumeAt: clock.Never, tendAt: clock.Never, lingerAt: clock.Never, admitting: -1,
+		now: clock.System(), resumeAt: clock.Never, tendAt: clock.Never, lingerAt: clock.Never, admitting: -1,
 		names:   map[string]*name{},
 		scratch: make([]byte, scratchSize), iov: make([][]byte, 0, maxVectors),
 	}

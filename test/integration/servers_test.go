@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cashew-proxy/cashew/internal/config"
+	"github.com/cashew-proxy/cashew/internal/memcachedtest"
 	"github.com/cashew-proxy/cashew/internal/redistest"
 	"github.com/cashew-proxy/cashew/test/harness"
 )
@@ -235,6 +236,19 @@ func TestPreconnectAndKeepAlive(t *testing.T) {
 				}
 			}
 			return len(timers) == 4
+		})
+	}
+}
+
+// TestPreconnectNeedsNobody: connections are made before there is a client, or anything else to do.
+func TestPreconnectNeedsNobody(t *testing.T) {
+	for protocol, text := range map[string]string{
+		"redis":     pool([]string{redistest.StartServer(t)}, "preconnect: true"),
+		"memcached": memcachedPool([]string{memcachedtest.StartServer(t)}, "preconnect: true"),
+	} {
+		p := harness.Start(t, text, config.Options{})
+		harness.Eventually(t, harness.Limit, protocol+": the log says that it is connected", func() bool {
+			return p.Log.Has("connected to server")
 		})
 	}
 }
