@@ -188,36 +188,6 @@ func (p *RequestParser) fault(text string) {
 	}
 }
 
-// split finds the words of a line: the first most of them, and how many there are. clean says that the
-// line has no control characters but its end.
-//
-// The server would accept some. A NUL ends the line for it, so that words behind would be seen here and
-// not there; the others it takes for parts of words and repeats in replies, where a CR is not expected.
-func (p *RequestParser) split(line []byte, most int) (words int, clean bool) {
-	end := len(line) - 1
-	if end > 0 && line[end-1] == '\r' {
-		end--
-	}
-	clean = true
-	tokens := p.Tokens
-	for i := 0; i < end; i++ {
-		if line[i] == ' ' {
-			continue
-		}
-		start := i
-		for ; i < end && line[i] != ' '; i++ {
-			if line[i] < ' ' || line[i] == 0x7f {
-				clean = false
-			}
-		}
-		if words++; words <= most {
-			tokens = append(tokens, Arg{start, i - start})
-		}
-	}
-	p.Tokens = tokens
-	return words, clean
-}
-
 // word returns the i-th word of the line.
 func (r *Request) word(line []byte, i int) []byte {
 	a := r.Tokens[i]
