@@ -128,6 +128,27 @@ func (q *Queue) Has(before int, b []byte) bool {
 	}
 }
 
+// Cut drops the last n bytes, of which there must be so many, and gives back what they leave empty.
+func (q *Queue) Cut(p *Pool, n int) {
+	if n >= q.size {
+		q.Clear(p)
+		return
+	}
+	q.size -= n
+	for {
+		i := len(q.segs) - 1
+		last := q.segs[i]
+		if len(last) > n {
+			q.segs[i] = last[:len(last)-n]
+			return
+		}
+		n -= len(last)
+		p.Put(last)
+		q.segs[i] = nil
+		q.segs = q.segs[:i]
+	}
+}
+
 // Consume drops the first n bytes and gives their buffers back.
 func (q *Queue) Consume(p *Pool, n int) {
 	q.size -= n

@@ -65,7 +65,7 @@ func (m *model) bytes(n int) []byte {
 
 // do does operation op with a size that is meant for it.
 func (m *model) do(op byte, n int) string {
-	switch op % 6 {
+	switch op % 7 {
 	case 0:
 		b := m.bytes(n)
 		m.q.Append(&m.pool, b)
@@ -82,7 +82,7 @@ func (m *model) do(op byte, n int) string {
 			m.t.Fatalf("Reserve %d gives room for %d bytes, capacity %d", n+1, len(room), cap(room))
 		}
 		k := len(room)
-		if op%6 == 3 {
+		if op%7 == 3 {
 			k = n % (len(room) + 1)
 		}
 		b := m.bytes(k)
@@ -95,6 +95,11 @@ func (m *model) do(op byte, n int) string {
 		m.q.Consume(&m.pool, k)
 		m.want = m.want[k:]
 		return fmt.Sprintf("Consume %d", k)
+	case 5:
+		k := min(n, len(m.want))
+		m.q.Cut(&m.pool, k)
+		m.want = m.want[:len(m.want)-k]
+		return fmt.Sprintf("Cut %d", k)
 	default:
 		if n%64 == 0 {
 			m.q.Clear(&m.pool)
@@ -156,6 +161,23 @@ func TestQueueIsASliceOfBytes(t *testing.T) {
 	}
 }
 
+func TestCutAtAllSizes(t *testing.T) {
+	for n := 1; n < 5000; n += 7 {
+		m := newModel(t)
+		m.do(0, 100)
+		m.do(1, 3000)
+		m.do(0, 2000)
+		m.do(4, 10)
+		for len(m.want) > 0 {
+			m.check(m.do(5, n))
+		}
+		if m.pool.InUse() != 0 {
+			t.Fatalf("cut by %d, an empty queue holds %d bytes", n, m.pool.InUse())
+		}
+		m.end()
+	}
+}
+
 func TestConsumeAtAllSizes(t *testing.T) {
 	for n := 1; n < 5000; n += 7 {
 		m := newModel(t)
@@ -210,7 +232,8 @@ func TestListOfBuffersStaysShort(t *testing.T) {
 
 func FuzzQueue(f *testing.F) {
 	f.Add([]byte{0, 0, 10, 4, 0, 5, 1, 255, 255, 4, 200, 0})
-	f.Add([]byte{2, 255, 255, 3, 1, 0, 5, 0, 1, 0, 0, 9, 4, 255, 255})
+	f.Add([]byte{2, 255, 255, 3, 1, 0, 6, 0, 1, 0, 0, 9, 4, 255, 255})
+	f.Add([]byte{0, 4, 10, 0, 4, 0, 5, 4, 1, 0, 0, 5, 5, 255, 255})
 	f.Fuzz(func(t *testing.T, ops []byte) {
 		m := newModel(t)
 		for len(ops) >= 3 && len(m.want) < 8<<20 {

@@ -191,6 +191,7 @@ func (s *Session) forwardKey(server int, b []byte, r *memcached.Request, owned b
 	if r.LastKey-r.FirstKey == 1 && !r.Base64 { // in base64 it is not what others call it
 		s.Key.At = key.Off - spaces
 		s.Key.Joinable = r.Op == memcached.Get || r.Op == memcached.Gets
+		s.Key.Mergeable = r.Op == memcached.Get && bare(b, key, "get ") || r.Op == memcached.Gets && bare(b, key, "gets ")
 	}
 	switch err := d.Owner.Send(s, server, t, b, owned); err {
 	case nil:
@@ -201,6 +202,11 @@ func (s *Session) forwardKey(server int, b []byte, r *memcached.Request, owned b
 		s.Fail(t, err)
 	}
 	return owned
+}
+
+// bare says that a request is nothing but verb and key, with the line's end that most clients send.
+func bare(b []byte, key memcached.Arg, verb string) bool {
+	return key.Off == len(verb) && len(b) == key.Off+key.Len+len("\r\n")
 }
 
 func trimLeft(b []byte) []byte {

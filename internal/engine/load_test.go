@@ -315,17 +315,17 @@ func TestJoinedReadsDoNotAllocate(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := start(t, "config join "+watched, requestLength, 20, c.requests, c.batch, c.reply)
 			m.mustNotAllocate(t)
-			if m.joined() == 0 {
+			if m.sum(stats.JoinedReads) == 0 {
 				t.Error("no read joined another")
 			}
 		})
 	}
 }
 
-// joined is how many reads have joined others.
-func (m *mill) joined() (n uint64) {
+// sum is what a counter has counted for all servers.
+func (m *mill) sum(c stats.Counter) (n uint64) {
 	for i := range m.servers {
-		n += m.e.ServerCounters(0, i).Local(stats.JoinedReads)
+		n += m.e.ServerCounters(0, i).Local(c)
 	}
 	return n
 }
@@ -343,11 +343,22 @@ func memcachedGets(format string, n int) string {
 func memcachedValues(request []byte) string {
 	var out strings.Builder
 	for _, w := range strings.Fields(string(request)) {
-		if strings.HasPrefix(w, "key:") {
+		if strings.HasPrefix(w, "key:") || strings.HasPrefix(w, "all:") {
 			fmt.Fprintf(&out, "VALUE %s 0 32\r\n%s\r\n", w, strings.Repeat("v", 32))
 		}
 	}
 	return out.String() + "END\r\n"
+}
+
+// evenValues is memcachedValues for a server that has every second key only.
+func evenValues(request []byte) string {
+	odd := func(key string) bool { return strings.ContainsAny(key[len(key)-1:], "13579") }
+	return memcachedValues([]byte(strings.Join(slices.DeleteFunc(strings.Fields(string(request)), odd), " ")))
+}
+
+// largeValues answers requests for any number of the key a.
+func largeValues(request []byte) string {
+	return strings.Repeat("VALUE a 0 100000\r\n"+strings.Repeat("x", 100000)+"\r\n", bytes.Count(request, []byte(" a"))) + "END\r\n"
 }
 
 func multiGet(n int) string { return "get " + memcachedGets("%s ", n) + "\r\n" }
@@ -370,12 +381,39 @@ func TestSteadyMemcachedRequestsDoNotAllocate(t *testing.T) {
 		{"quiet mg and mn", 3, "mg a v q\r\nmg b v q\r\nmn\r\n", always("EN\r\n")},
 		{"mg with opaque", 1, "mg a v O1 k\r\n", always("VA 1 O1 ka\r\nx\r\n")},
 		{"set of 100 kB", 1, "set a 0 0 100000\r\n" + strings.Repeat("x", 100000) + "\r\n", always("STORED\r\n")},
-		{"get of 100 kB", 1, "get a\r\n", always("VALUE a 0 100000\r\n" + strings.Repeat("x", 100000) + "\r\nEND\r\n")},
+		{"get of 100 kB", 1, "get a\r\n", largeValues},
 		{"bad data, unknown", 2, "set a 0 0 x\r\nnonsense\r\nget a\r\n", memcachedValues},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMemcachedMill(t, 3, c.requests, c.batch, c.reply)
 			m.mustNotAllocate(t)
+		})
+	}
+}
+
+func TestSharedLinesDoNotAllocate(t *testing.T) {
+	get := memcachedGets("get %s\r\n", 100)
+	set := "set a 0 0 1\r\nx\r\n"
+	for _, c := range []struct {
+		name, config string
+		requests     int
+		batch        string
+		reply        func([]byte) string
+	}{
+		{"one of each client", "", 1, memcachedGets("get %s\r\n", 1), memcachedValues},
+		{"pipelines", "", 100, get, memcachedValues},
+		{"half missing", "", 100, get, evenValues},
+		{"joined", "join ", 100, strings.ReplaceAll(get, "key:", "all:"), memcachedValues}, // not scattered
+		{"get and gets", "", 200, get + memcachedGets("gets %s\r\n", 100), memcachedValues},
+		{"set between", "", 101, get[:66] + set + get[66:], memcachedValues},
+		{"large values", "", 2, "get a\r\nget a\r\n", largeValues},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := start(t, "config memcached "+c.config+watched, memcachedLength, 4, c.requests, []byte(c.batch), c.reply)
+			m.mustNotAllocate(t)
+			if m.sum(stats.MergedGets) == 0 {
+				t.Error("no get was sent in another one's line")
+			}
 		})
 	}
 }

@@ -11,25 +11,20 @@ import (
 
 // valuesShape is memcached's get, gets, gat and gats: each server answers with a block for each of its
 // keys that it has, and END; the client gets all blocks in the order of its keys, and one END.
-var valuesShape = shape{step: 1, keeps: true, accept: acceptValues, append: appendValues, refusal: memcachedError}
+var valuesShape = shape{step: 1, keeps: true, accept: acceptValues, append: appendValues, refusal: memcached.IsError}
 
 // okShape is flush_all: every server answers OK, and so does the client's reply.
-var okShape = shape{accept: acceptOKLine, append: appendOKLine, refusal: memcachedError}
+var okShape = shape{accept: acceptOKLine, append: appendOKLine, refusal: memcached.IsError}
 
 // statsShape is stats of every server: lines of STAT and END. In the client's reply each name has its
 // server's before it.
-var statsShape = shape{accept: acceptStats, append: appendStats, refusal: memcachedError}
+var statsShape = shape{accept: acceptStats, append: appendStats, refusal: memcached.IsError}
 
 const (
 	endLine = "END\r\n"
 	okLine  = "OK\r\n"
 	stat    = "STAT "
 )
-
-func memcachedError(reply []byte) bool {
-	return bytes.HasPrefix(reply, []byte("SERVER_ERROR")) || bytes.HasPrefix(reply, []byte("CLIENT_ERROR")) ||
-		bytes.Equal(reply, []byte("ERROR\r\n"))
-}
 
 // SplitKeys makes the fragments of a request for the keys in buf. prefix is all that comes before the
 // first of them. No fragment is longer than longest, unless that is 0; a server may then have several.

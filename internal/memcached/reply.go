@@ -63,6 +63,12 @@ func (p *ReplyParser) Bulk() int {
 	return 0
 }
 
+// IsError says whether a reply is an error.
+func IsError(reply []byte) bool {
+	word, _, _ := bytes.Cut(reply, []byte(" "))
+	return classify(bytes.TrimSuffix(word, []byte("\r\n"))) == failure
+}
+
 // Next looks at b, which goes on where the last call ended. It returns how many bytes belong to the
 // reply, and whether it ends with them; if it does not, all of b belongs to it. An error means that the
 // bytes are not a reply, and that nothing after it can be paired with requests any more.

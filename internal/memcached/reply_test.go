@@ -156,6 +156,40 @@ func TestValue(t *testing.T) {
 	}
 }
 
+// A value is taken only if it is the key's, short and whole; then it is what Short takes with END behind it.
+func TestShortValue(t *testing.T) {
+	data := strings.Repeat("d", 1500)
+	for b, want := range map[string]bool{
+		"VALUE key 0 1\r\na\r\n": true, "VALUE key 7 0 99\r\n\r\n": true, "VALUE key 0 999\r\n" + data[:999] + "\r\n": true,
+		"VALUE key 0 1500\r\n" + data + "\r\n": false, "VALUE ke 0 1\r\na\r\n": false, "VALUE keys 0 1\r\na\r\n": false, "VALUE kex 0 1\r\na\r\n": false,
+		"VALUE key 0 1\r\nab\r\n": false, "VALUE key\r\n": false, "VALUEskey 0 1\r\na\r\n": false, "END\r\n": false,
+	} {
+		got := ShortValue([]byte(b+"END\r\n"), []byte("key"))
+		if want && got != len(b) || !want && got != 0 {
+			t.Errorf("%.60q: %d", b, got)
+		}
+		if want && Short([]byte(b+"END\r\n")) != len(b)+len("END\r\n") {
+			t.Errorf("%.60q is not short", b)
+		}
+		for i := range len(b) {
+			if n := ShortValue([]byte(b[:i]), []byte("key")); n != 0 {
+				t.Errorf("%.60q, a beginning: %d", b[:i], n)
+			}
+		}
+	}
+}
+
+func TestIsError(t *testing.T) {
+	for reply, want := range map[string]bool{
+		"ERROR\r\n": true, "ERROR Too many open connections\r\n": true, "SERVER_ERROR busy\r\n": true, "CLIENT_ERROR bad\r\n": true,
+		"END\r\n": false, "ERRORS\r\n": false, "VALUE ERROR 0 0\r\n\r\nEND\r\n": false, "": false,
+	} {
+		if got := IsError([]byte(reply)); got != want {
+			t.Errorf("%q: %v", reply, got)
+		}
+	}
+}
+
 func TestRepliesDoNotAllocate(t *testing.T) {
 	stream := []byte("STORED\r\nVALUE k 0 2000\r\n" + strings.Repeat("v", 2000) + "\r\nVALUE l 0 1\r\na\r\nEND\r\nVA 1 f0\r\nx\r\nSTAT a b\r\nEND\r\nCLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n")
 	var p ReplyParser

@@ -1,5 +1,7 @@
 package memcached
 
+import "bytes"
+
 // Bounds of what Short recognizes, in bytes.
 const (
 	shortLine = 40  // a line, CRLF left out
@@ -16,8 +18,8 @@ func Short(b []byte) int {
 	if b[0] == 'V' {
 		switch {
 		case b[1] == 'A' && b[2] == 'L':
-			n := wholeValue(b)
-			if n == 0 || n > shortData+maxKey || len(b) < n+5 || string(b[n:n+5]) != "END\r\n" {
+			_, n := Value(b)
+			if n = shortBlock(b, n); n == 0 || len(b) < n+5 || string(b[n:n+5]) != "END\r\n" {
 				return 0
 			}
 			return n + 5
@@ -55,6 +57,24 @@ func Short(b []byte) int {
 	return 0
 }
 
+// ShortValue returns the length on the wire of the VALUE block at the beginning of b if it is the one of a key, all of it is
+// there, and Short would take it with END behind it; else 0.
+func ShortValue(b, key []byte) (n int) {
+	end := len(valueName) + len(key)
+	if len(b) < end || string(b[:len(valueName)]) != valueName || !bytes.Equal(b[len(valueName):end], key) {
+		return 0
+	}
+	return shortBlock(b, behindKey(b, end))
+}
+
+// shortBlock returns n if a block of so many bytes at the beginning of b is short, and all there.
+func shortBlock(b []byte, n int) int {
+	if n == 0 || n > shortData+maxKey || n > len(b) || b[n-2] != '\r' || b[n-1] != '\n' {
+		return 0
+	}
+	return n
+}
+
 // shortMeta is Short for a VA.
 func shortMeta(b []byte) int {
 	size, i := 0, 3
@@ -85,29 +105,39 @@ func shortMeta(b []byte) int {
 // key, a part of b, and the block's length on the wire: the line, the data and the CRLF behind it, which
 // may be more than b has. n is 0 if b begins with no VALUE block or its line is not all there.
 func Value(b []byte) (key []byte, n int) {
-	const name = "VALUE "
-	if len(b) < len(name) || string(b[:len(name)]) != name {
+	if len(b) < len(valueName) || string(b[:len(valueName)]) != valueName {
 		return nil, 0
 	}
-	i := len(name)
+	i := len(valueName)
 	for i < len(b) && b[i] != ' ' && b[i] != '\r' && b[i] != '\n' {
 		i++
 	}
-	key = b[len(name):i]
+	key = b[len(valueName):i]
+	if n = behindKey(b, i); n == 0 || len(key) == 0 || len(key) > maxKey {
+		return nil, 0
+	}
+	return key, n
+}
+
+const valueName = "VALUE "
+
+// behindKey reads what is behind the key in the line of a VALUE block, at b[i:], and returns the block's length; 0 if the
+// line is none, or not all there.
+func behindKey(b []byte, i int) (n int) {
 	_, i = field(b, i) // the flags
 	size, i := field(b, i)
-	if len(key) == 0 || len(key) > maxKey || i == 0 || len(b) < i+2 {
-		return nil, 0
+	if i == 0 || len(b) < i+2 {
+		return 0
 	}
 	if b[i] == ' ' { // the unique
 		if _, i = field(b, i); i == 0 || len(b) < i+2 {
-			return nil, 0
+			return 0
 		}
 	}
 	if b[i] != '\r' || b[i+1] != '\n' || size > maxBlock {
-		return nil, 0
+		return 0
 	}
-	return key, i + 2 + int(size) + 2
+	return i + 2 + int(size) + 2
 }
 
 // field reads a space and up to 20 digits at b[i:]. It returns where they end, or 0 if there are none or

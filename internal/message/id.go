@@ -36,6 +36,9 @@ type Key struct {
 	At, End int
 	// Joinable says that the reply is as good for everybody who asks the same at that moment.
 	Joinable bool
+	// Mergeable says that the request is a line of get or gets in its plainest form, with this key alone: others of the kind
+	// may be sent in one line with it.
+	Mergeable bool
 }
 
 // WithData in Ticket.Fragment says that the request has a block of data behind its line, which a memcached that

@@ -13,8 +13,10 @@ func (m memcached) request(c *client) {
 		return
 	}
 	switch n := c.rng.IntN(1000); {
-	case n < 300:
+	case n < 240:
 		m.retrieve(c)
+	case n < 300:
+		m.row(c)
 	case n < 560:
 		m.text(c)
 	case n < 680:
@@ -124,6 +126,18 @@ func (m memcached) retrieve(c *client) {
 		args = append(args, k)
 	}
 	m.send(c, expect{kind: values, remote: true, args: args})
+}
+
+// row asks for values with several requests in a row, as many clients do.
+func (m memcached) row(c *client) {
+	verb := []string{"get", "get", "gets"}[c.rng.IntN(3)]
+	for range 1 + draw(c.rng, 20) {
+		k := c.keyOf("t")
+		if oneIn(c.rng, 5) {
+			k = c.prefix + "missing" + itoa(c.rng.IntN(1000))
+		}
+		m.send(c, expect{kind: values, remote: true, args: []string{verb, k}})
+	}
 }
 
 // text is a text command with one key that is not for its value.

@@ -43,6 +43,7 @@ const (
 	PoolClientsDropped
 	PerServerRequests
 	PerServerJoined
+	PerServerMerged
 	PerServerResponses
 	PerServerRequestBytes
 	PerServerResponseBytes
@@ -111,6 +112,7 @@ var Families = [families]Family{
 
 	PerServerRequests:        {"cashew_server_requests_total", Count, and(serverLabels, "class"), "Requests and fragments given to the server's queue."},
 	PerServerJoined:          {"cashew_server_joined_reads_total", Count, serverLabels, "Reads that were not sent: an identical one that waited to be sent was answered for both (coalesce_reads)."},
+	PerServerMerged:          {"cashew_server_merged_gets_total", Count, serverLabels, "Those requests that were sent in the line of another one: gets of memcached that waited together."},
 	PerServerResponses:       {"cashew_server_responses_total", Count, serverLabels, "Replies received for them."},
 	PerServerRequestBytes:    {"cashew_server_request_bytes_total", Count, serverLabels, "Bytes of requests given to the server's queue."},
 	PerServerResponseBytes:   {"cashew_server_response_bytes_total", Count, serverLabels, "Bytes received from the server, without those of the handshake."},

@@ -62,6 +62,7 @@ const (
 	BigRequests
 	BigReplies
 	JoinedReads
+	MergedGets
 	serverCounters
 )
 
@@ -132,6 +133,7 @@ var ServerTable = [serverCounters]Descriptor{
 	BigRequests:         {"big_requests", "requests that are as long as big_key_threshold, or longer", PerServerBig, "request"},
 	BigReplies:          {"big_replies", "replies that are as long as big_key_threshold, or longer", PerServerBig, "reply"},
 	JoinedReads:         {"joined_reads", "reads that were not sent, as an identical one that waited to be sent was to be answered for both", PerServerJoined, ""},
+	MergedGets:          {"merged_gets", "those requests that were sent in the line of another one, a get of memcached as they are", PerServerMerged, ""},
 	WriteServerRequests: {"write_requests", "those requests with commands that may write", PerServerRequests, "write"},
 }
 
@@ -146,7 +148,7 @@ var GaugeTable = [serverFields - serverCounters]Descriptor{
 }
 
 // tableSize is room for every counter of any table.
-const tableSize = 24
+const tableSize = 28
 
 // The tables fit.
 var (

@@ -157,6 +157,7 @@ type Conn struct {
 	spare   []entry // a second ring, in use while the first is being failed
 	expired uint32  // entries at the front that have timed out: orphans all
 	joins   joins
+	merge   merges
 	parser  replyParser
 }
 
@@ -219,18 +220,21 @@ func (c *Conn) Send(now clock.Instant, t message.Ticket, class stats.Class, b []
 	if int64(size) >= c.watch.big {
 		c.bigRequest(t, b)
 	}
-	c.queuedTo += uint64(size)
 	switch {
-	case !owned:
-		c.out.Append(c.pool, b)
-	case size >= bytebuf.MapSize/2:
+	case key.Mergeable:
+		size = c.queueGet(b, key)
+	case owned && size >= bytebuf.MapSize/2:
 		c.out.Take(c.pool, b)
 		c.large += int64(size)
-		c.largeEnd = c.queuedTo
+		c.largeEnd = c.queuedTo + uint64(size)
+		owned = false
 	default:
 		c.out.Append(c.pool, b)
+	}
+	if owned {
 		c.pool.Put(b)
 	}
+	c.queuedTo += uint64(size)
 	c.counters.Inc(stats.ServerRequests)
 	c.counters.Inc(stats.OtherServerRequests + stats.Counter(class))
 	c.counters.Add(stats.ServerRequestBytes, uint64(size))
@@ -405,36 +409,45 @@ func (c *Conn) Received(now clock.Instant, b []byte) {
 			c.fail(message.ErrReply) // nobody asked
 			return
 		}
-		if n := c.answerRun(b); n > 0 {
-			b = b[n:]
+		if c.merge.leads(c.fifo.head) {
+			b = b[c.receivedShared(b):]
 			continue
 		}
-		n, done, err := c.parser.next(b)
-		c.watch.reply += int64(n)
-		e := c.fifo.at(0)
-		if err != nil || e.end > c.sentTo {
-			c.fail(message.ErrReply)
-			return
+		n := c.answerRun(b)
+		if n == 0 {
+			n = c.receivedReply(b)
 		}
-		if c.set.FailureLimit > 0 {
-			c.listen(b[:n], done)
-		}
-		if e.ticket.Fragment == message.WithData {
-			switch held := c.misread.held(); c.misread.heard(b[:n], done) {
-			case misreadYes:
-				c.fail(message.ErrReply)
-				return
-			case misreadPerhaps:
-				return // all of b belongs to it
-			case misreadNo:
-				if held != "" {
-					c.answer(e.ticket, []byte(held), false)
-				}
-			}
-		}
-		c.answer(e.ticket, b[:n], done)
 		b = b[n:]
 	}
+}
+
+// receivedReply takes bytes of the reply to the first request, and returns how many belong to it.
+func (c *Conn) receivedReply(b []byte) int {
+	n, done, err := c.parser.next(b)
+	c.watch.reply += int64(n)
+	e := c.fifo.at(0)
+	if err != nil || e.end > c.sentTo {
+		c.fail(message.ErrReply)
+		return n
+	}
+	if c.set.FailureLimit > 0 {
+		c.listen(b[:n], done)
+	}
+	if e.ticket.Fragment == message.WithData {
+		switch held := c.misread.held(); c.misread.heard(b[:n], done) {
+		case misreadYes:
+			c.fail(message.ErrReply)
+			return n
+		case misreadPerhaps:
+			return n // all of b belongs to it
+		case misreadNo:
+			if held != "" {
+				c.answer(e.ticket, []byte(held), false)
+			}
+		}
+	}
+	c.answer(e.ticket, b[:n], done)
+	return n
 }
 
 // answerRun is the fast path of pipelines: short replies for consecutive requests of one client are
@@ -448,7 +461,8 @@ func (c *Conn) answerRun(b []byte) int {
 		return 0
 	}
 	size, count := 0, uint32(0)
-	for t, n := first, c.watch.first(c.fifo.head, c.fifo.n); count < n; t.Sequence++ {
+	most := c.merge.before(c.fifo.head, c.watch.first(c.fifo.head, c.fifo.n))
+	for t := first; count < most; t.Sequence++ {
 		if e := c.fifo.at(count); e.ticket != t || e.end > c.sentTo {
 			break
 		}
@@ -462,14 +476,17 @@ func (c *Conn) answerRun(b []byte) int {
 	if count < 2 || !c.owner.Replies(first, b[:size], count) {
 		return 0
 	}
+	c.answeredAll(count)
+	return size
+}
+
+// answeredAll removes the first count entries, whose replies have been passed on at once.
+func (c *Conn) answeredAll(count uint32) {
 	c.doneTo = c.fifo.at(count - 1).end
 	c.measure(count)
 	c.fifo.drop(count)
 	c.counters.Add(stats.ServerResponses, uint64(count))
-	if c.troubled {
-		c.recovered()
-	}
-	return size
+	c.heardGood()
 }
 
 // answer passes bytes of a reply on; with the last ones the entry leaves the FIFO.
@@ -505,7 +522,7 @@ func (c *Conn) answered() {
 // string by construction.
 func (c *Conn) receivedDirect(b []byte) {
 	c.direct = false
-	t := c.fifo.at(0).ticket
+	t, shared := c.fifo.at(0).ticket, c.merge.leads(c.fifo.head)
 	_, done, err := c.parser.next(b)
 	c.watch.reply += int64(len(b))
 	if err != nil {
@@ -513,13 +530,16 @@ func (c *Conn) receivedDirect(b []byte) {
 		c.fail(message.ErrReply)
 		return
 	}
-	if c.set.FailureLimit > 0 {
+	if c.set.FailureLimit > 0 && !shared {
 		c.listen(b, done)
 	}
 	if done {
 		c.answered()
 	}
 	c.owner.Filled(t, len(b), done)
+	if shared && c.parser.bulk() == 0 {
+		c.endValue()
+	}
 }
 
 // Lost says that the socket is gone; nil means that the server closed it.

@@ -25,6 +25,7 @@ func (c *Conn) fail(err error) {
 	c.queuedTo, c.sentTo, c.doneTo, c.expired, c.greetLeft = 0, 0, 0, 0, 0
 	c.large, c.largeEnd = 0, 0
 	c.joins.forget()
+	c.merge.forget()
 	c.marks.reset()
 	c.refusal, c.complain, c.misread = nil, complaint{}, 0
 	c.parser.reset(c.set, c.lane)
@@ -321,6 +322,7 @@ func (c *Conn) makeRoom() {
 func (c *Conn) Trim() {
 	c.fifo.shrink()
 	c.joins.shrink()
+	c.merge.shrink()
 }
 
 func appendCommand(dst []byte, words ...string) []byte {

@@ -24,11 +24,12 @@ type joins struct {
 	used  uint32
 }
 
-// openRead is a read in the output. One of no size is none.
+// openRead is a read in the output: all of it, or, as it may share a line with others, its key. One of no size is none.
 type openRead struct {
 	begin  uint64 // its place in the output
 	number uint32 // the entry's in the FIFO
 	size   uint32
+	verb   byte // of one that may share a line, what tells get and gets apart; else 0
 }
 
 // joiner is a request that waits for a reply together with others.
@@ -59,7 +60,8 @@ func (c *Conn) join(t message.Ticket, b []byte, key message.Key) bool {
 		j.open = new([places]openRead)
 	}
 	r := &j.open[crc32.Checksum(b[key.At:key.End], castagnoli)%places]
-	if key.Joinable && int(r.size) == len(b) && r.begin >= max(j.after, c.sentTo) && c.out.Has(int(c.queuedTo-r.begin), b) {
+	same, read := c.openRead(b, key)
+	if key.Joinable && r.size == read.size && r.verb == read.verb && r.begin >= max(j.after, c.sentTo) && c.out.Has(int(c.queuedTo-r.begin), same) {
 		if i := r.number - c.fifo.head; i >= c.expired { // an orphan's reply is dropped
 			e := c.fifo.at(i)
 			e.ticket = j.add(e.ticket, t)
@@ -69,9 +71,20 @@ func (c *Conn) join(t message.Ticket, b []byte, key message.Key) bool {
 	}
 	*r = openRead{}
 	if key.Joinable {
-		*r = openRead{begin: c.queuedTo, number: c.fifo.head + c.fifo.n, size: uint32(len(b))}
+		*r = read
 	}
 	return false
+}
+
+// openRead is what a read becomes if it is queued, and the bytes in which another one must be like it.
+func (c *Conn) openRead(b []byte, key message.Key) ([]byte, openRead) {
+	r := openRead{begin: c.queuedTo, number: c.fifo.head + c.fifo.n}
+	if key.Mergeable {
+		r.begin, r.verb = c.keyPlace(b, key), b[3]
+		b = b[key.At:key.End]
+	}
+	r.size = uint32(len(b))
+	return b, r
 }
 
 // close has nothing be joined that begins before a place in the output.

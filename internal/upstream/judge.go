@@ -93,15 +93,17 @@ func (c *Conn) listen(b []byte, done bool) {
 	case complains:
 		c.await()
 		c.owner.Failed(c, Failure{Err: errComplaint, At: c.now})
-	case c.troubled:
-		c.recovered()
+	default:
+		c.heardGood()
 	}
 }
 
-// recovered reports a good reply after a failure.
-func (c *Conn) recovered() {
-	c.troubled = false
-	c.owner.Recovered(c)
+// heardGood reports a good reply if it is the first after a failure.
+func (c *Conn) heardGood() {
+	if c.troubled {
+		c.troubled = false
+		c.owner.Recovered(c)
+	}
 }
 
 // Doubt says that the server has failed, on this connection or another: the next good reply is to be reported.

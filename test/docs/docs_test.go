@@ -179,10 +179,10 @@ var (
 	given = regexp.MustCompile(`^([a-z_]+): `)
 )
 
-// otherWords look like keys and are none: system calls, values, commands and files.
+// otherWords look like keys and are none: system calls, values, commands, files, and what memcached counts.
 var otherWords = map[string]bool{
 	"epoll_ctl": true, "first_key": true, "table_": true, "client_limit": true,
-	"flush_all": true, "lru_crawler": true, "cache_memlimit": true,
+	"cmd_get": true, "flush_all": true, "lru_crawler": true, "cache_memlimit": true,
 	"one_at_a_time": true, "fnv1_64": true, "fnv1a_64": true, "fnv1_32": true, "fnv1a_32": true,
 }
 

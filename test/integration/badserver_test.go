@@ -178,10 +178,14 @@ func (s *badServer) serve(c *net.TCPConn) {
 
 // reply is what the server says when it is well.
 func (d *dialect) reply(words []string) string {
-	if strings.EqualFold(words[0], "get") {
-		return d.value(words[1], words[1])
+	if !strings.EqualFold(words[0], "get") {
+		return "+OK\r\n"
 	}
-	return "+OK\r\n"
+	reply := ""
+	for _, key := range words[1:] { // several, where gets share a line
+		reply = strings.TrimSuffix(reply, d.miss) + d.value(key, key)
+	}
+	return reply
 }
 
 func say(c net.Conn, text string) error {
