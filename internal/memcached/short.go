@@ -69,10 +69,10 @@ func ShortValue(b, key []byte) (n int) {
 
 // shortBlock returns n if a block of so many bytes at the beginning of b is short, and all there.
 func shortBlock(b []byte, n int) int {
-	if n == 0 || n > shortData+maxKey || n > len(b) || b[n-2] != '\r' || b[n-1] != '\n' {
+	if n > shortData+maxKey {
 		return 0
 	}
-	return n
+	return wholeBlock(b, n)
 }
 
 // shortMeta is Short for a VA.
@@ -161,6 +161,11 @@ func field(b []byte, i int) (v uint64, next int) {
 // wholeValue is the length of the VALUE block at the beginning of b, 0 if it is not there or not whole.
 func wholeValue(b []byte) int {
 	_, n := Value(b)
+	return wholeBlock(b, n)
+}
+
+// wholeBlock returns n if a block of so many bytes at the beginning of b is all there; else, and for 0, 0.
+func wholeBlock(b []byte, n int) int {
 	if n == 0 || n > len(b) || b[n-2] != '\r' || b[n-1] != '\n' {
 		return 0
 	}

@@ -17,13 +17,10 @@ func (p *RequestParser) split(line []byte, most int) (words int, clean bool) {
 	}
 	clean = true
 	tokens, start := p.Tokens, 0
-	for at := 0; at < end; at += 8 {
+	for at := 0; ; at += 8 {
 		for m := notVisible(eight(line, at)); m != 0; m &= m - 1 {
 			i := at + bits.TrailingZeros64(m)/8
-			if i >= end {
-				break
-			}
-			if line[i] != ' ' {
+			if i < end && line[i] != ' ' {
 				clean = false
 				continue
 			}
@@ -32,16 +29,13 @@ func (p *RequestParser) split(line []byte, most int) (words int, clean bool) {
 					tokens = append(tokens, Arg{start, i - start})
 				}
 			}
+			if i == end { // the line's end is a control character too
+				p.Tokens = tokens
+				return words, clean
+			}
 			start = i + 1
 		}
 	}
-	if end > start {
-		if words++; words <= most {
-			tokens = append(tokens, Arg{start, end - start})
-		}
-	}
-	p.Tokens = tokens
-	return words, clean
 }
 
 // eight returns the bytes of b from at on, the first of them lowest; zeros where b has ended.

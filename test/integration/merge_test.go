@@ -2,8 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -57,8 +55,7 @@ func TestGetsShareLines(t *testing.T) {
 	all.Wait()
 	asked := clients * rounds * (len(keys) + 2)
 	counts := p.Report().Pools[0].Servers[0].Counts
-	m := regexp.MustCompile(`STAT cmd_get (\d+)`).FindStringSubmatch(memcachedtest.Dial(t, server).Do("stats\r\n"))
-	if n, _ := strconv.Atoi(m[1]); n != asked {
+	if n := keysAsked(t, server); n != asked {
 		t.Errorf("the server was asked for %d keys, by %d requests", n, asked)
 	}
 	if merged := counts[stats.MergedGets]; merged < uint64(asked/2) {
